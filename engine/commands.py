@@ -1,0 +1,125 @@
+"""What the supervisor says to the nursery and to the server, and what they answer: JSON lines.
+
+The nursery reads `NurseryCommand` lines on its standard input and writes `NurseryNotice` lines on its standard
+output. The server listens on a unix socket: each `ServerCommand` line is answered by one `Answer` line, and the
+server may send a `ServerRequest` line at any time.
+"""
+
+from typing import Any
+
+import msgspec
+
+MAX_LINE = 1 << 20
+"""Longest line either side accepts, in bytes."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
+    """Base: the tag is the class name."""
+
+
+# --- supervisor -> nursery
+
+
+class Spawn(Message):
+    """Start `module` as `__main__` in a new session, its output appended to `log`."""
+
+    name: str
+    module: str
+    args: list[str]
+    log: str
+    env: dict[str, str] = {}
+
+
+class Signal(Message):
+    """Send a signal to the whole process group of a child; nothing happens if it is gone."""
+
+    name: str
+    signal: str
+    """For example `SIGTERM`."""
+
+
+NurseryCommand = Spawn | Signal
+
+
+# --- nursery -> supervisor
+
+
+class NurseryReady(Message):
+    pid: int
+    seconds: float
+    """Time the preload took."""
+
+
+class Started(Message):
+    name: str
+    pid: int
+
+
+class SpawnFailed(Message):
+    name: str
+    error: str
+
+
+class Exited(Message):
+    """Sent once the child is reaped and its process group is empty."""
+
+    name: str
+    pid: int
+    code: int | None
+    signal: str | None
+
+
+NurseryNotice = NurseryReady | Started | SpawnFailed | Exited
+
+
+# --- supervisor -> server
+
+
+class ClientExited(Message):
+    """A client process ended. With `will_restart` false it is out of the federation for good."""
+
+    client: str
+    will_restart: bool
+    reason: str
+
+
+class StopAfterRound(Message):
+    """Finish the open round, then end the run."""
+
+
+class SetRound(Message):
+    """Change the rules from the next round on; None leaves a rule as it is."""
+
+    quorum: int | None = None
+    deadline_s: float | None = None
+
+
+class Inspect(Message):
+    """Ask for the server's view: round, members, quorum, deadline."""
+
+
+ServerCommand = ClientExited | StopAfterRound | SetRound | Inspect
+
+
+# --- server -> supervisor
+
+
+class Answer(Message):
+    ok: bool
+    text: str = ""
+    data: dict[str, Any] = {}
+
+
+class RecycleBroker(Message):
+    """Restart the embedded broker now: it has grown too large, and no round is open."""
+
+    reason: str
+
+
+ServerRequest = RecycleBroker
+ServerLine = Answer | RecycleBroker
+
+
+def encode(message: Message) -> bytes:
+    """One line, with its newline."""
+    return msgspec.json.encode(message) + b"\n"

@@ -1,0 +1,213 @@
+"""The configuration of a run: one flat, frozen, strict record. A key is its command-line option with underscores.
+
+Precedence is option > `--config` file > the user's own file > default. An unknown key is refused with the
+nearest valid name and the file it stands in. Secrets are never values here, only `*_file` or `*_env` names.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import msgspec
+import tomli_w
+from msgspec import Meta
+
+from engine.errors import ConfigError
+
+MODELS = ("lenet", "cnn")
+"""Built-in models; beside them `vector:N` (null trainer) and `module:function`."""
+DATASETS = ("auto", "cifar10", "digits")
+"""Built-in data sets; beside them `module:function`."""
+STRATEGIES = ("fedavg",)
+CODECS = ("none",)
+
+MAX_TOTAL_EXAMPLES = 2**21 - 1
+"""Most examples that one round's exact sum can weigh (see `engine.core.exact_sum`)."""
+
+PositiveInt = Annotated[int, Meta(ge=1)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+NonNegativeFloat = Annotated[float, Meta(ge=0)]
+
+
+class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that decides what a run computes and where."""
+
+    # --- the federation
+    clients: PositiveInt = 3
+    """Clients started on this machine; round 1 waits for all of them."""
+    parts: PositiveInt | None = None
+    """Parts the training data are cut into; the default is the number of clients."""
+    rounds: PositiveInt = 5
+    duration_minutes: PositiveFloat | None = None
+    """Stop after the round in which this time has passed."""
+    target_accuracy: Fraction | None = None
+    """Stop after the first round whose global accuracy reaches this."""
+    mode: Literal["sync"] = "sync"
+    quorum: PositiveInt | None = None
+    """Updates that close a round once the deadline has passed; without a deadline, as soon as they are there.
+    The default is the whole cohort."""
+    deadline_s: PositiveFloat | None = None
+    """Seconds after which a round closes with what it has, quorum permitting; the default is never."""
+    start_timeout_s: PositiveFloat = 120.0
+    """Seconds round 1 waits for all clients before it starts with those that joined, quorum permitting."""
+    client_timeout_s: PositiveFloat = 15.0
+    """Seconds without a heartbeat after which a client counts as lost."""
+    strategy: str = "fedavg"
+    codec: str = "none"
+    seed: Annotated[int, Meta(ge=0, lt=2**32)] = 1
+
+    # --- the model and the data
+    model: str = "lenet"
+    trainer: Literal["keras", "null"] = "keras"
+    dataset: str = "auto"
+    partition: Literal["iid", "shards", "dirichlet"] = "iid"
+    dirichlet_alpha: PositiveFloat = 0.5
+    shards_per_client: PositiveInt = 2
+    subset_size: PositiveInt | None = None
+    """Training images used, drawn with the seed; the default is all."""
+    test_size: PositiveInt | None = None
+    """Held-out images used by the server; the default is all."""
+    local_test_fraction: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Share of each part that its client keeps apart to report `test_accuracy`."""
+    init_from: str | None = None
+    """A `.keras` file or a checkpoint to start from instead of the seeded initial model."""
+    adapt: bool = False
+    """With `init_from`: copy the tensors that match by name and shape, report the others."""
+
+    # --- local training
+    learning_rate: PositiveFloat = 0.01
+    momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
+    weight_decay: NonNegativeFloat = 0.0
+    batch_size: PositiveInt = 32
+    local_epochs: PositiveInt = 1
+    threads: PositiveInt = 1
+    """TensorFlow threads of each client; part of what decides the bits of the result."""
+    jit: bool | None = None
+    """Compile training with XLA. Resolved once at the start: at one thread yes, otherwise no."""
+    eval_every: PositiveInt = 1
+
+    # --- the broker
+    bootstrap_servers: str | None = None
+    """HOST:PORT[,HOST:PORT]; without it an embedded broker is started on loopback."""
+    topic_prefix: str = ""
+    broker_timeout_s: PositiveFloat = 600.0
+    """Seconds a connected process waits for a broker that went away."""
+
+    # --- operations
+    runs_dir: str = "runs"
+    max_restarts: Annotated[int, Meta(ge=0)] = 5
+    """Restarts in a row, without a round in between, after which a process is given up on."""
+    stop_timeout_s: PositiveFloat = 10.0
+    """Seconds between TERM and KILL."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    # --- written by the run itself
+    run_id: str = ""
+    versions: dict[str, str] = {}
+    """Versions of Python, this software and the libraries that decide the result."""
+    stand_in: str = ""
+    """Why `dataset` is not what was asked for; empty where it is."""
+
+    def __post_init__(self) -> None:
+        for problem in self._problems():
+            raise ConfigError(problem)
+
+    @property
+    def num_parts(self) -> int:
+        return self.parts or self.clients
+
+    @property
+    def embedded_broker(self) -> bool:
+        return self.bootstrap_servers is None
+
+    @property
+    def uses_jit(self) -> bool:
+        return self.threads == 1 if self.jit is None else self.jit
+
+    def _problems(self) -> list[str]:
+        problems = []
+        for key, value, valid in (
+            ("strategy", self.strategy, STRATEGIES),
+            ("codec", self.codec, CODECS),
+        ):
+            if value not in valid:
+                problems.append(f"{key} = {value!r} is not known; {nearest(value, valid)}")
+        if self.dataset not in DATASETS and ":" not in self.dataset:
+            problems.append(f"dataset = {self.dataset!r} is not known; {nearest(self.dataset, DATASETS)}, or module:function")
+        if self.model not in MODELS and ":" not in self.model:
+            problems.append(f"model = {self.model!r} is not known; {nearest(self.model, MODELS)}, vector:N or module:function")
+        if self.model.startswith("vector:"):
+            problems += self._vector_problems()
+        elif self.trainer == "null" and self.model not in MODELS:
+            problems.append(f"trainer = 'null' knows the models {', '.join(MODELS)} and vector:N, not {self.model!r}")
+        if self.quorum is not None and self.quorum > self.num_parts:
+            problems.append(f"quorum = {self.quorum} can never be reached with {self.num_parts} parts")
+        if self.clients > self.num_parts:
+            problems.append(f"clients = {self.clients} do not fit parts = {self.num_parts}; raise parts")
+        if self.adapt and self.init_from is None:
+            problems.append("adapt needs init_from: it fits another model's weights to this one")
+        if self.uses_jit and self.threads > 1:
+            problems.append("jit = true needs threads = 1: compiled training on several threads is not repeatable")
+        return problems
+
+    def _vector_problems(self) -> list[str]:
+        size = self.model.removeprefix("vector:")
+        if not size.isdigit() or int(size) < 1:
+            return [f"model = {self.model!r}: write vector:N with N values, for example vector:10000000"]
+        if self.trainer != "null":
+            return [f"model = {self.model!r} has nothing to train; use trainer = 'null'"]
+        return []
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], *, source: str) -> Self:
+        """Checks and builds a configuration.
+
+        Raises:
+            ConfigError: names `source`, the key and the nearest valid name or the legal values.
+        """
+        unknown = [key for key in values if key not in cls.__struct_fields__]
+        if unknown:
+            raise ConfigError(f"{source}: {unknown[0]!r} is not a key; {nearest(unknown[0], cls.__struct_fields__)}")
+        try:
+            return msgspec.convert(dict(values), cls)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{source}: {error}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads the `config.toml` of a run.
+
+        Raises:
+            ConfigError: unreadable, not TOML, or not a configuration; names the file.
+        """
+        return cls.from_mapping(read_toml(path), source=str(path))
+
+    def to_toml(self) -> str:
+        """Every key, resolved. A key that is unset is left out."""
+        values = {key: value for key, value in msgspec.to_builtins(self).items() if value is not None}
+        return tomli_w.dumps(values)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Reads a TOML file.
+
+    Raises:
+        ConfigError: the file cannot be read or parsed; names it and the line.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def nearest(word: str, valid: tuple[str, ...]) -> str:
+    """A hint for a name that does not exist: the nearest one, or all of them."""
+    close = difflib.get_close_matches(word, valid, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(valid)}"

@@ -1,0 +1,1 @@
+"""Pure numpy: no I/O, no clock, no hidden randomness. The types everyone shares live here."""

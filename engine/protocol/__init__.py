@@ -1,0 +1,1 @@
+"""Bytes to messages and back, without a socket in sight. `docs/protocol.md` is the specification."""

@@ -1,0 +1,188 @@
+"""The small messages: what the server says on `control`, what everyone says on `telemetry`.
+
+JSON objects with a `type`. Every control record also carries two headers: `epoch`, and `manifest`, the offset
+of the control record with the current `ModelPublished` (-1 before there is one), so that a joiner reads the last
+record and seeks instead of replaying.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from engine.errors import ProtocolError
+
+MAX_MESSAGE_BYTES = 900_000
+"""A control message is one record."""
+
+
+class MessageInvalid(ProtocolError):
+    """A control or telemetry record that is not one of the messages."""
+
+    reason = "message_invalid"
+
+
+class ControlMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of what the server, and only the server, says."""
+
+    run: str
+    epoch: int
+
+
+class EpochStarted(ControlMessage, tag="epoch_started"):
+    """A server took over. Everyone joins again; a server with a lower epoch stops."""
+
+
+class ModelPublished(ControlMessage, tag="model_published"):
+    """The manifest of a model: all its chunks are in `global_model`, the first at `first_offset`."""
+
+    round: int
+    """Rounds in the model: 0 for the initial one."""
+    digest: str
+    """Digest of the weights (`Weights.digest`)."""
+    transfer: str
+    """Transfer id (hex) of its chunks."""
+    first_offset: int
+    size: int
+    """Bytes of the frame."""
+
+
+class RoundOpened(ControlMessage, tag="round_opened"):
+    """Whoever is in `cohort` and not in `held` trains from `base`, or sends again what it has."""
+
+    round: int
+    base: str
+    cohort: tuple[str, ...]
+    quorum: int
+    deadline_s: float | None
+    held: dict[str, str]
+    """Client -> transfer id (hex) of the update that the server holds."""
+
+
+class RoundClosed(ControlMessage, tag="round_closed"):
+    """The checkpoint with these updates is on disk: whoever is in `accepted` may forget its frame."""
+
+    round: int
+    accepted: tuple[str, ...]
+    digest: str
+    """Digest of the new model."""
+
+
+class Receipt(ControlMessage, tag="receipt"):
+    """What became of one update. `held` and `duplicate` mean that the server has it, not that it is durable."""
+
+    round: int
+    client: str
+    transfer: str
+    verdict: str
+    """`held`, `duplicate`, or the reason of a rejection."""
+
+
+class JoinAnswered(ControlMessage, tag="join_answered"):
+    """The answer to one `Join`: a part of the data, or why not."""
+
+    client: str
+    session: str
+    part: int | None
+    parts: int
+    reason: str = ""
+
+
+class RunEnded(ControlMessage, tag="run_ended"):
+    """There will be no further round."""
+
+    reason: str
+
+
+class TelemetryMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of what clients say beside their updates."""
+
+    run: str
+    client: str
+
+
+class Join(TelemetryMessage, tag="join"):
+    """A client is there, new or again."""
+
+    session: str
+    """Random name of this client process."""
+    host: str
+    pid: int
+    part: int | None
+    """The part it already works on; None for a new one."""
+
+
+class Ready(TelemetryMessage, tag="ready"):
+    """A client has loaded its part."""
+
+    session: str
+    examples: int
+
+
+class Have(TelemetryMessage, tag="have"):
+    """A client has the model and starts training."""
+
+    round: int
+    digest: str
+
+
+class RepublishRequested(TelemetryMessage, tag="republish_requested"):
+    """The model of the current manifest cannot be read any more."""
+
+    digest: str
+
+
+class Heartbeat(TelemetryMessage, tag="heartbeat"):
+    """Every few seconds."""
+
+    session: str
+    state: str
+    """`joining`, `idle`, `training` or `sending`."""
+    round: int | None
+
+
+class Leave(TelemetryMessage, tag="leave"):
+    """A client goes for good (`final`), or ends and may come back."""
+
+    session: str
+    reason: str
+    final: bool
+
+
+Control = EpochStarted | ModelPublished | RoundOpened | RoundClosed | Receipt | JoinAnswered | RunEnded
+Telemetry = Join | Ready | Have | RepublishRequested | Heartbeat | Leave
+
+_Message = TypeVar("_Message")
+
+_control_decoder = msgspec.json.Decoder(Control)
+_telemetry_decoder = msgspec.json.Decoder(Telemetry)
+
+
+def encode(message: ControlMessage | TelemetryMessage) -> bytes:
+    return msgspec.json.encode(message)
+
+
+def decode_control(value: bytes) -> Control:
+    """Reads a control record.
+
+    Raises:
+        MessageInvalid: too long, not JSON, or not a message this version knows.
+    """
+    return _decode(value, _control_decoder)
+
+
+def decode_telemetry(value: bytes) -> Telemetry:
+    """Reads a telemetry record.
+
+    Raises:
+        MessageInvalid: too long, not JSON, or not a message this version knows.
+    """
+    return _decode(value, _telemetry_decoder)
+
+
+def _decode(value: bytes, decoder: "msgspec.json.Decoder[_Message]") -> _Message:
+    if len(value) > MAX_MESSAGE_BYTES:
+        raise MessageInvalid(f"a message of {len(value)} bytes; the most is {MAX_MESSAGE_BYTES}")
+    try:
+        return decoder.decode(value)
+    except msgspec.DecodeError as error:
+        raise MessageInvalid(str(error)) from None

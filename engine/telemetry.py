@@ -1,0 +1,287 @@
+"""The types of everything a run records about itself. `docs/events.md` is their specification.
+
+Three files follow them: `events.jsonl` (written by the server), `processes.jsonl` and `samples.jsonl`
+(written by the supervisor). A reader tolerates unknown fields and unknown types; a number nobody knows is null.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+VERSION = 1
+
+SecondsByPart = dict[str, float]
+"""Round time by part: `waiting`, `training`, `transfer`, `aggregation`, `publishing`, `evaluation`."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """What every line carries. `(origin, incarnation, seq)` is unique and orders the lines of one writer."""
+
+    v: int
+    ts: float
+    """Wall-clock seconds since the epoch, for display; never used to decide anything."""
+    run: str
+    origin: str
+    """`server` or `supervisor`."""
+    incarnation: int
+    """1 for the first process that wrote this file, one more for each successor."""
+    seq: int
+    type: str
+    prev: str = ""
+    """BLAKE3 (hex) of the line before, without its newline; empty in the first line and outside the chain."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of everything that is recorded."""
+
+    chained: ClassVar[bool] = True
+
+
+# --- events.jsonl: what happened to the federation
+
+
+class ServerStarted(Event, tag="server_started"):
+    epoch: int
+    round: int
+    """Rounds already finished: 0 in a new run."""
+    model_digest: str
+    parameters: int
+
+
+class ClientJoined(Event, tag="client_joined"):
+    client: str
+    host: str
+    pid: int
+    part: int
+    examples: int | None = None
+
+
+class ClientRefused(Event, tag="client_refused"):
+    client: str
+    host: str
+    reason: str
+
+
+class ClientLate(Event, tag="client_late"):
+    """The round closed without this member of its cohort."""
+
+    client: str
+    round: int
+
+
+class ClientLost(Event, tag="client_lost"):
+    """Silent, or exited and about to be restarted: it still belongs to the federation."""
+
+    client: str
+    reason: str
+
+
+class ClientBack(Event, tag="client_back"):
+    client: str
+    away_s: float | None = None
+
+
+class ClientLeft(Event, tag="client_left"):
+    """Out of the federation for good: it left, an operator removed it, or it was given up on."""
+
+    client: str
+    reason: str
+
+
+class RoundOpened(Event, tag="round_opened"):
+    round: int
+    cohort: list[str]
+    quorum: int
+    deadline_s: float | None
+    base: str
+    """Digest of the global model that the round starts from."""
+    reopened: bool = False
+    held: list[str] = []
+    """Clients whose update the server already holds (after a restart)."""
+
+
+class UpdateAccepted(Event, tag="update_accepted"):
+    client: str
+    round: int
+    examples: int
+    loss: float | None
+    accuracy: float | None
+    test_accuracy: float | None
+    train_s: float | None
+    transfer_s: float | None
+    bytes: int
+    norm: float
+    """L2 norm of the delta."""
+
+
+class UpdateRejected(Event, tag="update_rejected"):
+    client: str
+    round: int | None
+    reason: str
+    detail: str = ""
+    topic: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+
+
+class RoundClosed(Event, tag="round_closed"):
+    """The round's model is durable: its checkpoint is on disk."""
+
+    round: int
+    updates: int
+    digest: str
+
+
+class RoundFinished(Event, tag="round_finished"):
+    """Exactly once per round, after evaluation."""
+
+    round: int
+    updates: int
+    examples: int
+    accuracy: float | None
+    loss: float | None
+    digest: str
+    seconds: float | None
+    """From `round_opened` to the digest; null where the server was restarted in between."""
+    parts: SecondsByPart
+    bytes_up: int
+    bytes_down: int
+    similarity: list[list[float]] | None = None
+
+
+class BrokerLost(Event, tag="broker_lost"):
+    reason: str
+
+
+class BrokerBack(Event, tag="broker_back"):
+    away_s: float | None
+    reset: bool
+    """True where another, empty broker came back: open transfers are sent again."""
+
+
+class BrokerRecycled(Event, tag="broker_recycled"):
+    """The server asked for a fresh embedded broker between two rounds."""
+
+    reason: str
+
+
+class Failure(Event, tag="error"):
+    process: str
+    line: str
+    log_offset: int | None = None
+
+
+# --- processes.jsonl: what happened to the processes
+
+
+class RunStarted(Event, tag="run_started"):
+    pid: int
+    run_dir: str
+    resumed: bool
+    clients: int
+    rounds: int
+    model: str
+    dataset: str
+    stand_in: str
+    mode: str
+
+
+class ProcessStarted(Event, tag="process_started"):
+    name: str
+    """`server`, `broker`, `nursery` or `client-<id>`."""
+    role: str
+    pid: int
+    create_time: float | None
+    log: str
+    """Path of the log, relative to the run directory."""
+    host: str
+    client: str | None = None
+    part: int | None = None
+
+
+class ProcessExited(Event, tag="process_exited"):
+    name: str
+    pid: int
+    code: int | None
+    signal: str | None
+    will_restart: bool
+    reason: str
+
+
+class Command(Event, tag="command"):
+    """An operator's command and its answer."""
+
+    command: str
+    arguments: dict[str, Any]
+    ok: bool
+    answer: str
+
+
+class RunEnded(Event, tag="run_ended"):
+    """Common shape of the three last lines; see the subclasses."""
+
+    rounds: int
+    accuracy: float | None
+    loss: float | None
+    digest: str | None
+    seconds: float
+    run_dir: str
+    reason: str
+    exit_code: int
+
+
+class RunFinished(RunEnded, tag="run_finished"):
+    pass
+
+
+class RunFailed(RunEnded, tag="run_failed"):
+    pass
+
+
+class RunStopped(RunEnded, tag="run_stopped"):
+    pass
+
+
+# --- samples.jsonl: resources, once a second, outside the chain
+
+
+class ProcessSample(msgspec.Struct, frozen=True, kw_only=True):
+    """One process at one moment; null where the system does not tell."""
+
+    cpu_percent: float | None = None
+    rss_bytes: int | None = None
+    private_bytes: int | None = None
+    gpu_bytes: int | None = None
+    gpu_percent: float | None = None
+    read_bytes: int | None = None
+    written_bytes: int | None = None
+
+
+class Sample(Event, tag="sample"):
+    chained: ClassVar[bool] = False
+    processes: dict[str, ProcessSample]
+    disk_free_bytes: int | None = None
+
+
+AnyEvent = (
+    ServerStarted | ClientJoined | ClientRefused | ClientLate | ClientLost | ClientBack | ClientLeft
+    | RoundOpened | UpdateAccepted | UpdateRejected | RoundClosed | RoundFinished
+    | BrokerLost | BrokerBack | BrokerRecycled | Failure
+    | RunStarted | ProcessStarted | ProcessExited | Command | RunFinished | RunFailed | RunStopped | Sample
+)  # fmt: skip
+
+_envelope_decoder = msgspec.json.Decoder(Envelope)
+_event_decoder = msgspec.json.Decoder(AnyEvent)
+
+
+def decode_line(line: bytes) -> tuple[Envelope, AnyEvent | None]:
+    """Reads one line of any of the three files; the event is None where its type is not known.
+
+    Raises:
+        msgspec.DecodeError: not JSON, or not an envelope (a torn line).
+    """
+    envelope = _envelope_decoder.decode(line)
+    try:
+        return envelope, _event_decoder.decode(line)
+    except msgspec.ValidationError:
+        return envelope, None

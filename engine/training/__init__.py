@@ -1,0 +1,1 @@
+"""Local training. TensorFlow is imported in this room alone."""

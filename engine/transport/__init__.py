@@ -1,0 +1,1 @@
+"""Moving records between processes: the interface, its in-memory twin and Kafka."""
