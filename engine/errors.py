@@ -183,6 +183,12 @@ class UnknownCodec(FrameError):
     reason = "unknown_codec"
 
 
+class PayloadInvalid(FrameError):
+    """A payload that its codec cannot read."""
+
+    reason = "payload_invalid"
+
+
 class PayloadSizeMismatch(FrameError):
     """A payload whose decoded size is not the layout's."""
 
