@@ -20,7 +20,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=T
 # --- supervisor -> nursery
 
 
-class Spawn(Message):
+class Spawn(Message, frozen=True):
     """Start `module` as `__main__` in a new session, its output appended to `log`."""
 
     name: str
@@ -30,7 +30,7 @@ class Spawn(Message):
     env: dict[str, str] = {}
 
 
-class Signal(Message):
+class Signal(Message, frozen=True):
     """Send a signal to the whole process group of a child; nothing happens if it is gone."""
 
     name: str
@@ -44,23 +44,23 @@ NurseryCommand = Spawn | Signal
 # --- nursery -> supervisor
 
 
-class NurseryReady(Message):
+class NurseryReady(Message, frozen=True):
     pid: int
     seconds: float
     """Time the preload took."""
 
 
-class Started(Message):
+class Started(Message, frozen=True):
     name: str
     pid: int
 
 
-class SpawnFailed(Message):
+class SpawnFailed(Message, frozen=True):
     name: str
     error: str
 
 
-class Exited(Message):
+class Exited(Message, frozen=True):
     """Sent once the child is reaped and its process group is empty."""
 
     name: str
@@ -75,7 +75,7 @@ NurseryNotice = NurseryReady | Started | SpawnFailed | Exited
 # --- supervisor -> server
 
 
-class ClientExited(Message):
+class ClientExited(Message, frozen=True):
     """A client process ended. With `will_restart` false it is out of the federation for good."""
 
     client: str
@@ -83,18 +83,18 @@ class ClientExited(Message):
     reason: str
 
 
-class StopAfterRound(Message):
+class StopAfterRound(Message, frozen=True):
     """Finish the open round, then end the run."""
 
 
-class SetRound(Message):
+class SetRound(Message, frozen=True):
     """Change the rules from the next round on; None leaves a rule as it is."""
 
     quorum: int | None = None
     deadline_s: float | None = None
 
 
-class Inspect(Message):
+class Inspect(Message, frozen=True):
     """Ask for the server's view: round, members, quorum, deadline."""
 
 
@@ -104,13 +104,13 @@ ServerCommand = ClientExited | StopAfterRound | SetRound | Inspect
 # --- server -> supervisor
 
 
-class Answer(Message):
+class Answer(Message, frozen=True):
     ok: bool
     text: str = ""
     data: dict[str, Any] = {}
 
 
-class RecycleBroker(Message):
+class RecycleBroker(Message, frozen=True):
     """Restart the embedded broker now: it has grown too large, and no round is open."""
 
     reason: str

@@ -40,7 +40,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 # --- events.jsonl: what happened to the federation
 
 
-class ServerStarted(Event, tag="server_started"):
+class ServerStarted(Event, frozen=True, tag="server_started"):
     epoch: int
     round: int
     """Rounds already finished: 0 in a new run."""
@@ -48,7 +48,7 @@ class ServerStarted(Event, tag="server_started"):
     parameters: int
 
 
-class ClientJoined(Event, tag="client_joined"):
+class ClientJoined(Event, frozen=True, tag="client_joined"):
     client: str
     host: str
     pid: int
@@ -56,39 +56,39 @@ class ClientJoined(Event, tag="client_joined"):
     examples: int | None = None
 
 
-class ClientRefused(Event, tag="client_refused"):
+class ClientRefused(Event, frozen=True, tag="client_refused"):
     client: str
     host: str
     reason: str
 
 
-class ClientLate(Event, tag="client_late"):
+class ClientLate(Event, frozen=True, tag="client_late"):
     """The round closed without this member of its cohort."""
 
     client: str
     round: int
 
 
-class ClientLost(Event, tag="client_lost"):
+class ClientLost(Event, frozen=True, tag="client_lost"):
     """Silent, or exited and about to be restarted: it still belongs to the federation."""
 
     client: str
     reason: str
 
 
-class ClientBack(Event, tag="client_back"):
+class ClientBack(Event, frozen=True, tag="client_back"):
     client: str
     away_s: float | None = None
 
 
-class ClientLeft(Event, tag="client_left"):
+class ClientLeft(Event, frozen=True, tag="client_left"):
     """Out of the federation for good: it left, an operator removed it, or it was given up on."""
 
     client: str
     reason: str
 
 
-class RoundOpened(Event, tag="round_opened"):
+class RoundOpened(Event, frozen=True, tag="round_opened"):
     round: int
     cohort: list[str]
     quorum: int
@@ -100,7 +100,7 @@ class RoundOpened(Event, tag="round_opened"):
     """Clients whose update the server already holds (after a restart)."""
 
 
-class UpdateAccepted(Event, tag="update_accepted"):
+class UpdateAccepted(Event, frozen=True, tag="update_accepted"):
     client: str
     round: int
     examples: int
@@ -114,7 +114,7 @@ class UpdateAccepted(Event, tag="update_accepted"):
     """L2 norm of the delta."""
 
 
-class UpdateRejected(Event, tag="update_rejected"):
+class UpdateRejected(Event, frozen=True, tag="update_rejected"):
     client: str
     round: int | None
     reason: str
@@ -124,7 +124,7 @@ class UpdateRejected(Event, tag="update_rejected"):
     offset: int | None = None
 
 
-class RoundClosed(Event, tag="round_closed"):
+class RoundClosed(Event, frozen=True, tag="round_closed"):
     """The round's model is durable: its checkpoint is on disk."""
 
     round: int
@@ -132,7 +132,7 @@ class RoundClosed(Event, tag="round_closed"):
     digest: str
 
 
-class RoundFinished(Event, tag="round_finished"):
+class RoundFinished(Event, frozen=True, tag="round_finished"):
     """Exactly once per round, after evaluation."""
 
     round: int
@@ -149,23 +149,23 @@ class RoundFinished(Event, tag="round_finished"):
     similarity: list[list[float]] | None = None
 
 
-class BrokerLost(Event, tag="broker_lost"):
+class BrokerLost(Event, frozen=True, tag="broker_lost"):
     reason: str
 
 
-class BrokerBack(Event, tag="broker_back"):
+class BrokerBack(Event, frozen=True, tag="broker_back"):
     away_s: float | None
     reset: bool
     """True where another, empty broker came back: open transfers are sent again."""
 
 
-class BrokerRecycled(Event, tag="broker_recycled"):
+class BrokerRecycled(Event, frozen=True, tag="broker_recycled"):
     """The server asked for a fresh embedded broker between two rounds."""
 
     reason: str
 
 
-class Failure(Event, tag="error"):
+class Failure(Event, frozen=True, tag="error"):
     process: str
     line: str
     log_offset: int | None = None
@@ -174,7 +174,7 @@ class Failure(Event, tag="error"):
 # --- processes.jsonl: what happened to the processes
 
 
-class RunStarted(Event, tag="run_started"):
+class RunStarted(Event, frozen=True, tag="run_started"):
     pid: int
     run_dir: str
     resumed: bool
@@ -186,7 +186,7 @@ class RunStarted(Event, tag="run_started"):
     mode: str
 
 
-class ProcessStarted(Event, tag="process_started"):
+class ProcessStarted(Event, frozen=True, tag="process_started"):
     name: str
     """`server`, `broker`, `nursery` or `client-<id>`."""
     role: str
@@ -199,7 +199,7 @@ class ProcessStarted(Event, tag="process_started"):
     part: int | None = None
 
 
-class ProcessExited(Event, tag="process_exited"):
+class ProcessExited(Event, frozen=True, tag="process_exited"):
     name: str
     pid: int
     code: int | None
@@ -208,7 +208,7 @@ class ProcessExited(Event, tag="process_exited"):
     reason: str
 
 
-class Command(Event, tag="command"):
+class Command(Event, frozen=True, tag="command"):
     """An operator's command and its answer."""
 
     command: str
@@ -217,7 +217,7 @@ class Command(Event, tag="command"):
     answer: str
 
 
-class RunEnded(Event, tag="run_ended"):
+class RunEnded(Event, frozen=True, tag="run_ended"):
     """Common shape of the three last lines; see the subclasses."""
 
     rounds: int
@@ -230,15 +230,15 @@ class RunEnded(Event, tag="run_ended"):
     exit_code: int
 
 
-class RunFinished(RunEnded, tag="run_finished"):
+class RunFinished(RunEnded, frozen=True, tag="run_finished"):
     pass
 
 
-class RunFailed(RunEnded, tag="run_failed"):
+class RunFailed(RunEnded, frozen=True, tag="run_failed"):
     pass
 
 
-class RunStopped(RunEnded, tag="run_stopped"):
+class RunStopped(RunEnded, frozen=True, tag="run_stopped"):
     pass
 
 
@@ -257,7 +257,7 @@ class ProcessSample(msgspec.Struct, frozen=True, kw_only=True):
     written_bytes: int | None = None
 
 
-class Sample(Event, tag="sample"):
+class Sample(Event, frozen=True, tag="sample"):
     chained: ClassVar[bool] = False
     processes: dict[str, ProcessSample]
     disk_free_bytes: int | None = None
