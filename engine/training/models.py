@@ -1,0 +1,101 @@
+"""The built-in models and the user's own. All emit logits and are not compiled.
+
+Images come in as 0..255 and are normalised by the first layer, so that they stay one byte a value in memory
+and a saved model needs nothing beside it: x / 63.75 - 2, that is -2 to 2, which leaves natural images
+(mean about 120, deviation about 63) close to mean 0 and deviation 1. Hidden layers are ReLU with He's
+initialisation (He et al. 2015), which keeps that deviation from layer to layer.
+"""
+
+from collections.abc import Callable, Sequence
+
+import keras
+from keras import layers
+
+from engine.data.user import import_function
+from engine.errors import ConfigError
+
+Shape = tuple[int, int, int]
+
+
+def create_lenet_model(input_shape: Shape = (32, 32, 3), classes: int = 10) -> keras.Model:
+    """LeNet-5 in today's form (LeCun et al. 1998): two convolutions, two pools, 120, 84; 62,006 parameters."""
+    return _chain(
+        "lenet",
+        input_shape,
+        [
+            _conv("conv1", 6, 5),
+            layers.MaxPooling2D(name="pool1"),
+            _conv("conv2", 16, 5),
+            layers.MaxPooling2D(name="pool2"),
+            layers.Flatten(name="flatten"),
+            _dense("dense1", 120),
+            _dense("dense2", 84),
+            layers.Dense(classes, name="logits"),
+        ],
+    )
+
+
+def create_cnn_model(input_shape: Shape = (32, 32, 3), classes: int = 10) -> keras.Model:
+    """Two pairs of 3x3 convolutions with dropout between, 512 hidden units; 1,250,858 parameters."""
+    return _chain(
+        "cnn",
+        input_shape,
+        [
+            _conv("conv1", 32, 3, padding="same"),
+            _conv("conv2", 32, 3),
+            layers.MaxPooling2D(name="pool1"),
+            layers.Dropout(0.25, name="dropout1"),
+            _conv("conv3", 64, 3, padding="same"),
+            _conv("conv4", 64, 3),
+            layers.MaxPooling2D(name="pool2"),
+            layers.Dropout(0.25, name="dropout2"),
+            layers.Flatten(name="flatten"),
+            _dense("dense1", 512),
+            layers.Dropout(0.5, name="dropout3"),
+            layers.Dense(classes, name="logits"),
+        ],
+    )
+
+
+def build_model(name: str, *, seed: int, input_shape: Shape, classes: int) -> keras.Model:
+    """Builds the model `name` of a configuration; its initial values depend on `seed` alone.
+
+    Keras' name counters start anew, so that a layer without a name of its own is called the same in every
+    process; its global random state is seeded.
+
+    Raises:
+        ConfigError: it cannot be imported, it raised, or it does not map images to `classes` logits.
+    """
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    create = _BUILT_IN.get(name) or import_function(name, key="model")
+    try:
+        model = create(input_shape, classes)
+    except Exception as error:  # the user's function may raise anything; it is reported, not hidden
+        raise ConfigError(f"model = {name!r}: {type(error).__name__}: {error}") from error
+    if not isinstance(model, keras.Model) or not model.built:
+        raise ConfigError(f"model = {name!r}: returned a {type(model).__name__}; expected a built keras.Model")
+    if tuple(model.output_shape) != (None, classes):
+        raise ConfigError(f"model = {name!r}: output of shape {model.output_shape}; expected (None, {classes}) logits")
+    return model
+
+
+_BUILT_IN: dict[str, Callable[[Shape, int], keras.Model]] = {"lenet": create_lenet_model, "cnn": create_cnn_model}
+
+
+def _chain(name: str, input_shape: Shape, hidden: Sequence[keras.Layer]) -> keras.Model:
+    images = keras.Input(input_shape, name="images")
+    outputs = layers.Rescaling(1 / 63.75, offset=-2.0, name="normalise")(images)
+    for layer in hidden:
+        outputs = layer(outputs)
+    return keras.Model(images, outputs, name=name)
+
+
+def _conv(name: str, filters: int, size: int, padding: str = "valid") -> keras.Layer:
+    return layers.Conv2D(
+        filters, size, padding=padding, activation="relu", kernel_initializer="he_uniform", name=name
+    )
+
+
+def _dense(name: str, units: int) -> keras.Layer:
+    return layers.Dense(units, activation="relu", kernel_initializer="he_uniform", name=name)
