@@ -1,6 +1,7 @@
 """What the engine asks of a broker. The protocol above trusts none of them.
 
-A transport belongs to one thread. `memory` and `kafka` implement it; one suite of contract tests runs on both.
+A transport belongs to one thread. `memory` and `kafka` implement it; one suite of contract tests runs on
+both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,9 @@ PARTITIONS: Mapping[str, int] = {
     DEAD_LETTER: 1,
 }
 """The topics of a federation, before the prefix, and how many partitions each has."""
+
+MAX_RECORD_BYTES = 900_000
+"""The largest value of a record: it fits every default limit of every Kafka."""
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -62,7 +66,7 @@ class Health:
     """Seconds since the broker last answered; None while it answers."""
     reason: str = ""
     retained: Mapping[Place, int] = field(default_factory=dict)
-    """Next offset of each place that this transport has read or written: the broker's size, seen from here."""
+    """Next offset of each place that this transport has read or written: the broker's size from here."""
 
 
 class Transport(Protocol):
@@ -85,11 +89,14 @@ class Transport(Protocol):
         """Waits until all topics exist; False if they do not within `timeout_s`."""
         ...
 
-    def publish(self, place: Place, value: bytes, *, headers: Headers = (), key: bytes | None = None) -> Delivery:
+    def publish(
+        self, place: Place, value: bytes, *, headers: Headers = (), key: bytes | None = None
+    ) -> Delivery:
         """Queues one record. Blocks while the queue is full; fills in the delivery during `poll` and `flush`.
 
         Raises:
             BrokerReset: see `poll`.
+            ValueError: `value` is longer than `MAX_RECORD_BYTES`.
         """
         ...
 

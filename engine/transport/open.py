@@ -1,0 +1,46 @@
+"""The one place that chooses a transport."""
+
+import threading
+
+from engine.transport.base import Transport
+from engine.transport.kafka import KafkaTransport
+from engine.transport.kafka_settings import Settings
+from engine.transport.memory import MemoryBroker, MemoryTransport
+
+MEMORY_SCHEME = "memory://"
+
+_brokers: dict[str, MemoryBroker] = {}
+_brokers_lock = threading.Lock()
+
+
+def open_transport(
+    address: str,
+    *,
+    embedded: bool = False,
+    topic_prefix: str = "",
+    name: str = "flconsole",
+    settings: Settings | None = None,
+) -> Transport:
+    """Connects to a broker. Call it after a fork, in the process that uses the transport.
+
+    Args:
+        address: `HOST:PORT[,HOST:PORT]` of a Kafka, or `memory://NAME` for a broker in this process.
+        embedded: whether the Kafka is the embedded broker.
+        topic_prefix: before the name of each topic, so that runs can share a broker.
+        name: what the broker's logs call us.
+        settings: further settings of the Kafka client library, such as its security.
+
+    Raises:
+        BrokerUnreachable: nothing answers within 5 s; BrokerRefused: it answers and says no.
+    """
+    if address.startswith(MEMORY_SCHEME):
+        return MemoryTransport(memory_broker(address), topic_prefix=topic_prefix)
+    return KafkaTransport(
+        address, embedded=embedded, topic_prefix=topic_prefix, client_name=name, settings=settings
+    )
+
+
+def memory_broker(address: str) -> MemoryBroker:
+    """The broker of this process with that address, made when it is first asked for."""
+    with _brokers_lock:
+        return _brokers.setdefault(address, MemoryBroker())
