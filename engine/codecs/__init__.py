@@ -25,7 +25,7 @@ class Codec(Protocol):
         ...
 
     def encode(self, vector: Vector, out: Payload) -> int:
-        """Writes `vector` to the start of `out`, which has `max_bytes(vector.size)`; returns the bytes used."""
+        """Writes `vector` to the start of `out`, of `max_bytes(vector.size)`; returns the bytes used."""
         ...
 
     def decode(self, payload: Payload, size: int) -> Vector:

@@ -1,1 +1,4 @@
-"""Bytes to messages and back, without a socket in sight. `docs/protocol.md` is the specification."""
+"""Bytes to messages and back, without a socket in sight. `docs/protocol.md` is the specification.
+
+`serialization` is the frame, `chunks` the transfer of a frame, `messages` everything small.
+"""
