@@ -243,7 +243,7 @@ class Assembler:
         return None if transfer.missing else self._finish(transfer)
 
     def has_finished(self, transfer: str) -> bool:
-        """True if this transfer was completed lately: a record of it is a repeat, its sender missed the answer."""
+        """True if this transfer was completed lately; whoever repeats it missed the answer."""
         return transfer in self._finished
 
     def forget(self, transfer: str) -> None:

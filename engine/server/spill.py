@@ -17,7 +17,7 @@ def file_allocator(folder: Path) -> Callable[[int], NDArray[np.uint8]]:
     """An allocator of writable buffers over temporary files in `folder`.
 
     A file has no name, so nothing is left behind however the process ends; its space is free again when the
-    last view of the buffer is gone. The allocator raises RunDirectoryError where `folder` cannot hold the file.
+    last view of the buffer is gone. The allocator raises RunDirectoryError where `folder` has no room.
     """
 
     def allocate(size: int) -> NDArray[np.uint8]:

@@ -1,0 +1,140 @@
+"""A weighted mean of updates that is the same, bit for bit, in whatever order they come.
+
+Each product n * delta is rounded, half to even, to a multiple of 2^-36 and added as a 64-bit integer. Integer
+addition is associative, and the bounds below keep it from overflowing: |delta| <= 2^6 and less than 2^21 examples
+in total give sums below 2^27, that is below 2^63 steps of the grid.
+
+The rounding is one addition (Dekker 1971; Knuth, TAOCP 2, 4.2.2): between 2^16 and 2^17 a float64 is a multiple of 2^-36,
+so adding 1.5 * 2^16 rounds, and the bits of the result, read as an integer, count steps of the grid from the bits of
+that constant. The accumulator adds these bits as they are and takes the constants off once, at the end.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import MAX_TOTAL_EXAMPLES
+from engine.core.weights import Vector
+from engine.errors import LayoutMismatch, OutOfRange
+
+MAX_ABS_DELTA: Final = 64.0
+"""Largest |value| of an update that the sum can hold."""
+GRID: Final = 2.0**-36
+"""Step of the sum; for n examples the mean is exact to GRID / (2n)."""
+
+_BLOCK: Final = 1 << 16
+"""Values handled at a time, so that the scratch stays in the cache."""
+_MAGIC: Final = 1.5 * 2.0**16
+_MAGIC_BITS: Final = int(np.float64(_MAGIC).view(np.int64))
+_MAGIC_RANGE: Final = 2.0**15
+"""|x| up to which _MAGIC + x stays between 2^16 and 2^17."""
+
+
+def peak(delta: Vector) -> float:
+    """Largest absolute value; NaN if any value is not finite, 0 for an empty vector."""
+    if delta.size == 0:
+        return 0.0
+    largest = float(max(delta.max(), -delta.min()))
+    return largest if np.isfinite(largest) else float("nan")
+
+
+class ExactSum:
+    """Sum of updates, each weighted by its number of examples.
+
+    Takes the memory of two models and a block, however many updates are added.
+
+    Args:
+        size: number of values in an update.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._steps: NDArray[np.int64] = np.zeros(size, np.int64)
+        self._constants = np.zeros(-(-size // _BLOCK), np.int64)
+        """How often each block has had _MAGIC_BITS added."""
+        self._scratch = np.empty(min(size, _BLOCK), np.float64)
+        self._count = 0
+        self._num_examples = 0
+
+    @property
+    def count(self) -> int:
+        """Updates in the sum."""
+        return self._count
+
+    @property
+    def num_examples(self) -> int:
+        """Examples behind the updates in the sum."""
+        return self._num_examples
+
+    def add(self, delta: Vector, num_examples: int) -> None:
+        """Adds num_examples * delta.
+
+        Raises:
+            OutOfRange: a value is not finite or beyond MAX_ABS_DELTA, or the examples are less than one or
+                together more than MAX_TOTAL_EXAMPLES. The sum is as it was before.
+            LayoutMismatch: the update has another size.
+        """
+        if delta.shape != self._steps.shape:
+            raise LayoutMismatch(f"an update of {delta.shape} values for a sum of {self._steps.shape}")
+        if num_examples < 1 or self._num_examples + num_examples > MAX_TOTAL_EXAMPLES:
+            raise OutOfRange(
+                f"{num_examples} examples beside {self._num_examples}; 1 to {MAX_TOTAL_EXAMPLES} in total"
+            )
+        for start in range(0, delta.size, _BLOCK):
+            largest = peak(delta[start : start + _BLOCK])
+            if not largest <= MAX_ABS_DELTA:
+                self._take_back(delta[:start], num_examples)
+                raise OutOfRange(f"a value of {largest} in an update; at most {MAX_ABS_DELTA} is allowed")
+            steps, constants = self._to_steps(delta[start : start + _BLOCK], num_examples, largest)
+            self._steps[start : start + _BLOCK] += steps
+            self._constants[start // _BLOCK] += constants
+        self._count += 1
+        self._num_examples += num_examples
+
+    def mean(self, out: Vector | None = None) -> Vector:
+        """The sum divided by the number of examples, rounded to float32.
+
+        Args:
+            out: where to write it; a new vector if None.
+
+        Raises:
+            OutOfRange: nothing has been added.
+        """
+        if self._num_examples == 0:
+            raise OutOfRange("there is no mean of no updates")
+        result = np.empty(self._steps.size, np.float32) if out is None else out
+        for block, start in enumerate(range(0, self._steps.size, _BLOCK)):
+            steps = self._steps[start : start + _BLOCK] - _wrap(int(self._constants[block]) * _MAGIC_BITS)
+            result[start : start + _BLOCK] = steps / (self._num_examples / GRID)
+        return result
+
+    def reset(self) -> None:
+        """Empties the sum and keeps its memory."""
+        self._steps.fill(0)
+        self._constants.fill(0)
+        self._count = 0
+        self._num_examples = 0
+
+    def _to_steps(self, block: Vector, num_examples: int, largest: float) -> tuple[NDArray[np.int64], int]:
+        """Steps of the grid in num_examples * block, and how often _MAGIC_BITS is in them."""
+        product = self._scratch[: block.size]
+        np.copyto(product, block)
+        product *= num_examples  # Exact: 24 and 21 bits fit in the 53 of a float64.
+        if largest * num_examples <= _MAGIC_RANGE:
+            product += _MAGIC
+            return product.view(np.int64), 1
+        product /= GRID
+        return np.rint(product, out=product).astype(np.int64), 0
+
+    def _take_back(self, delta: Vector, num_examples: int) -> None:
+        """Undoes the blocks of a refused update that were already added; integers leave no trace."""
+        for start in range(0, delta.size, _BLOCK):
+            block = delta[start : start + _BLOCK]
+            steps, constants = self._to_steps(block, num_examples, peak(block))
+            self._steps[start : start + _BLOCK] -= steps
+            self._constants[start // _BLOCK] -= constants
+
+
+def _wrap(value: int) -> np.int64:
+    """The value modulo 2^64, as the accumulator holds it."""
+    return np.int64((value + 2**63) % 2**64 - 2**63)
