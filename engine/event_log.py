@@ -82,6 +82,12 @@ class EventLog:
         """Forces what was written to the disk."""
         os.fsync(self._fd)
 
+    def rotate(self, target: Path) -> None:
+        """Moves what was written to `target` and goes on in a new file, numbering and chain unbroken."""
+        os.rename(self.path, target)
+        os.close(self._fd)
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
     def close(self) -> None:
         os.close(self._fd)
 

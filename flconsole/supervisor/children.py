@@ -1,0 +1,263 @@
+"""The server and the clients: started by the nursery, restarted when they crash, stopped when told to."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from engine.commands import Exited, NurseryCommand, NurseryNotice, Signal, Spawn, SpawnFailed, Started
+from flconsole.supervisor.daemon import Sleep
+from flconsole.supervisor.exits import Exit, RestartPolicy, State
+from flconsole.supervisor.pids import create_time, kill_sessions
+from flconsole.supervisor.records import Records, RoundsFollower
+
+FINAL_CODES = {"server": frozenset({0, 2, 3, 4, 5}), "client": frozenset({0, 2, 4})}
+"""Exit codes after which another try would end the same way."""
+
+STOPPED_WITH_RUN = "stopped with the run"
+
+
+ALIVE = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
+
+
+@dataclass
+class Child:
+    """One process under the nursery.
+
+    Attributes:
+        reason: why it is out, or why it was last restarted.
+        stop_reason: set while it is being stopped on purpose.
+        restart_after_stop: whether the stop is the first half of a restart.
+    """
+
+    spawn: Spawn
+    role: str
+    client: str | None
+    policy: RestartPolicy
+    state: State = State.WAITING
+    pid: int | None = None
+    create_time: float | None = None
+    started_at: float = 0.0
+    restarts: int = 0
+    reason: str = ""
+    stop_reason: str = ""
+    restart_after_stop: bool = False
+    timers: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.spawn.name
+
+
+class TakesCommands(Protocol):
+    """The nursery, seen from here."""
+
+    def send(self, command: NurseryCommand) -> None: ...
+
+
+class Children:
+    """All children by name, and what is to become of each.
+
+    Args:
+        records: where starts and exits are written.
+        rounds: tells restart policies about progress.
+        max_restarts: restarts in a row before a child is given up on.
+        stop_timeout_s: seconds between TERM and KILL.
+        sleep: waits out the delay before a restart.
+        on_exit: called after each end with the child, whether it will restart, and the exit.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        rounds: RoundsFollower,
+        *,
+        max_restarts: int,
+        stop_timeout_s: float,
+        sleep: Sleep,
+        on_exit: Callable[[Child, bool, Exit], None],
+    ) -> None:
+        self._records, self._rounds = records, rounds
+        self._max_restarts, self._stop_timeout_s = max_restarts, stop_timeout_s
+        self._sleep = sleep
+        self._on_exit = on_exit
+        self._nursery: TakesCommands | None = None
+        self._closing = False
+        self._changed = asyncio.Event()
+        self.by_name: dict[str, Child] = {}
+
+    # --- what is wanted
+
+    def add(self, spawn: Spawn, role: str, client: str | None = None) -> Child:
+        """Adds a child and starts it as soon as the nursery is there."""
+        child = Child(spawn, role, client, RestartPolicy(self._max_restarts))
+        self.by_name[child.name] = child
+        self._start(child)
+        return child
+
+    def add_out(self, spawn: Spawn, client: str, reason: str) -> None:
+        """Adds a client that is already out for good."""
+        self.by_name[spawn.name] = Child(
+            spawn, "client", client, RestartPolicy(self._max_restarts), state=State.OUT, reason=reason
+        )
+
+    def stop(self, child: Child, reason: str, *, hard: bool) -> None:
+        """Ends a child for good: TERM, and KILL after the timeout; or KILL at once."""
+        child.stop_reason, child.restart_after_stop = reason, False
+        self._end(child, hard=hard)
+
+    def restart(self, child: Child, reason: str) -> None:
+        """Ends a child if it lives, and starts it; its count of restarts begins anew."""
+        child.policy = RestartPolicy(self._max_restarts)
+        if child.state in ALIVE:
+            child.stop_reason, child.restart_after_stop = reason, True
+            self._end(child, hard=False)
+        else:
+            self._start(child)
+
+    def client(self, client: str) -> Child | None:
+        return self.by_name.get(f"client-{client}")
+
+    def clients(self) -> list[Child]:
+        return [child for child in self.by_name.values() if child.client is not None]
+
+    async def close(self) -> None:
+        """Ends everything within the stop timeout: the server first, so that it sees no client leave."""
+        self._closing = True
+        deadline = asyncio.get_running_loop().time() + self._stop_timeout_s
+        servers = [child for child in self.by_name.values() if child.client is None]
+        for children, until in ((servers, deadline - self._stop_timeout_s / 2), (self.clients(), deadline)):
+            for child in children:
+                self._end(child, hard=False)
+            await self._wait_until_out(children, until)
+        self.kill_all()
+        await self._wait_until_out(self.by_name.values(), None)
+
+    def kill_all(self) -> None:
+        for child in self.by_name.values():
+            self._signal(child, "SIGKILL")
+
+    # --- what has happened
+
+    def nursery_started(self, nursery: TakesCommands) -> None:
+        """Starts what is waiting."""
+        self._nursery = nursery
+        for child in self.by_name.values():
+            if child.state is State.WAITING:
+                self._start(child)
+
+    def nursery_ended(self) -> None:
+        """Every child died with the nursery; what they left behind is killed here."""
+        self._nursery = None
+        lost = [child for child in self.by_name.values() if child.state in ALIVE]
+        sessions = {child.pid: child.create_time or 0.0 for child in lost if child.pid is not None}
+        while sessions and kill_sessions(sessions):
+            pass
+        for child in lost:
+            end = Exit(None, "SIGKILL")
+            keep = child.restart_after_stop or not child.stop_reason
+            self._finish(child, end, "the nursery died", 0.0 if keep and not self._closing else None)
+
+    def notice(self, notice: NurseryNotice) -> None:
+        """Takes a notice of the nursery."""
+        if isinstance(notice, Started):
+            self._started(self.by_name[notice.name], notice.pid)
+        elif isinstance(notice, Exited):
+            child, end = self.by_name[notice.name], Exit(notice.code, notice.signal)
+            self._ended(child, end, end.describe(Path(child.spawn.log)))
+        elif isinstance(notice, SpawnFailed):
+            self._ended(self.by_name[notice.name], Exit(1, None), f"could not be started: {notice.error}")
+
+    def _started(self, child: Child, pid: int) -> None:
+        child.pid, child.create_time = pid, create_time(pid)
+        child.started_at = asyncio.get_running_loop().time()
+        if child.state is State.STARTING:
+            child.state = State.RUNNING
+        self._records.started(child.name, child.role, pid, client=child.client)
+
+    def _ended(self, child: Child, end: Exit, reason: str) -> None:
+        if self._closing:
+            self._finish(child, end, STOPPED_WITH_RUN, None)
+        elif child.stop_reason:
+            self._finish(child, end, child.stop_reason, 0.0 if child.restart_after_stop else None)
+        elif end.code in FINAL_CODES[child.role]:
+            self._finish(child, end, reason, None)
+        else:
+            delay = child.policy.next_delay(self._rounds.finished())
+            gave_up = f"{reason}; given up after {child.restarts} restarts"
+            self._finish(child, end, gave_up if delay is None else reason, delay)
+
+    def _finish(self, child: Child, end: Exit, reason: str, delay: float | None) -> None:
+        """Moves a child that has ended on to its next start, or out."""
+        pid = child.pid or 0
+        child.state = State.OUT if delay is None else State.WAITING
+        child.pid, child.reason, child.stop_reason, child.restart_after_stop = None, reason, "", False
+        self._cancel_timers(child)
+        self._changed.set()
+        self._records.exited(child.name, pid, end, will_restart=delay is not None, reason=reason)
+        self._on_exit(child, delay is not None, end)
+        if delay is not None:
+            child.restarts += 1
+            self._later(child, delay, self._start)
+
+    # --- how it is done
+
+    def _start(self, child: Child) -> None:
+        self._cancel_timers(child)
+        child.state = State.WAITING
+        if self._nursery and not self._closing:
+            child.state = State.STARTING
+            self._nursery.send(child.spawn)
+
+    def _end(self, child: Child, *, hard: bool) -> None:
+        self._cancel_timers(child)
+        if child.state is State.WAITING:
+            self._finish_waiting(child)
+        if child.state not in ALIVE:
+            return
+        child.state = State.STOPPING
+        self._signal(child, "SIGKILL" if hard else "SIGTERM")
+        if not hard and not self._closing:
+            child.timers.append(asyncio.get_running_loop().create_task(self._kill_after_timeout(child)))
+
+    def _finish_waiting(self, child: Child) -> None:
+        """A child without a process has nothing to wait for."""
+        child.state = State.OUT
+        child.reason = child.stop_reason or STOPPED_WITH_RUN
+        child.stop_reason = ""
+        self._changed.set()
+        if not self._closing:
+            self._on_exit(child, False, Exit(None, None))
+
+    async def _kill_after_timeout(self, child: Child) -> None:
+        await asyncio.sleep(self._stop_timeout_s)
+        self._signal(child, "SIGKILL")
+
+    def _signal(self, child: Child, name: str) -> None:
+        if self._nursery and child.state in ALIVE:
+            self._nursery.send(Signal(name=child.name, signal=name))
+
+    def _later(self, child: Child, delay: float, action: Callable[[Child], None]) -> None:
+        async def wait() -> None:
+            await self._sleep(delay)
+            child.timers.clear()
+            action(child)
+
+        child.timers.append(asyncio.get_running_loop().create_task(wait()))
+
+    def _cancel_timers(self, child: Child) -> None:
+        for timer in child.timers:
+            timer.cancel()
+        child.timers.clear()
+
+    async def _wait_until_out(self, children: Iterable[Child], until: float | None) -> None:
+        """Waits until none is alive any more, or until a moment of the loop's clock."""
+        children = list(children)
+        while any(child.state in ALIVE for child in children):
+            self._changed.clear()
+            left = None if until is None else until - asyncio.get_running_loop().time()
+            try:
+                await asyncio.wait_for(self._changed.wait(), left)
+            except TimeoutError:
+                return

@@ -1,0 +1,83 @@
+"""How a process ended, in words, and whether it is started again."""
+
+import enum
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+_LOG_TAIL = 4096
+_LONGEST_LINE = 300
+_FIRST_DELAY_S = 0.5
+_LONGEST_DELAY_S = 30.0
+
+
+class State(enum.StrEnum):
+    """Where a process is in its life."""
+
+    WAITING = "waiting"
+    """Not there; to be started when its delay is over and the nursery is there."""
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    """Told to end, and not gone yet."""
+    OUT = "out"
+    """Gone for good."""
+
+
+@dataclass(frozen=True)
+class Exit:
+    """The end of a process: an exit code, or the signal that killed it."""
+
+    code: int | None
+    signal: str | None
+
+    @classmethod
+    def from_returncode(cls, returncode: int) -> "Exit":
+        """From the convention of `subprocess`: a negative number is a signal."""
+        if returncode >= 0:
+            return cls(returncode, None)
+        return cls(None, signal.Signals(-returncode).name)
+
+    def describe(self, log: Path) -> str:
+        """One line for people; a failure carries the last words of its log."""
+        if self.signal:
+            return f"killed by {self.signal}"
+        words = last_line(log) if self.code else ""
+        return f"exit code {self.code}: {words}" if words else f"exit code {self.code}"
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not blank, printable and shortened; empty if there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _LOG_TAIL))
+            lines = file.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    words = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return "".join(character for character in words if character.isprintable())[:_LONGEST_LINE]
+
+
+class RestartPolicy:
+    """First restart at once, then 0.5, 1, 2, 4 ... 30 s; a finished round starts the count anew.
+
+    Args:
+        max_restarts: restarts in a row, without a round in between, after which there is no other.
+    """
+
+    def __init__(self, max_restarts: int) -> None:
+        self._max_restarts = max_restarts
+        self._in_a_row = 0
+        self._rounds_then = 0
+
+    def next_delay(self, rounds_finished: int) -> float | None:
+        """Seconds to wait before the next restart; None if the process is given up on."""
+        if rounds_finished > self._rounds_then:
+            self._in_a_row = 0
+        self._rounds_then = rounds_finished
+        if self._in_a_row >= self._max_restarts:
+            return None
+        self._in_a_row += 1
+        return (
+            0.0 if self._in_a_row == 1 else min(_FIRST_DELAY_S * 2 ** (self._in_a_row - 2), _LONGEST_DELAY_S)
+        )

@@ -1,0 +1,54 @@
+"""GPU memory and load by process, from NVML where there is one."""
+
+import types
+from typing import TypeVar
+
+_Number = TypeVar("_Number", int, float)
+
+
+class GpuReader:
+    """Reads all NVIDIA GPUs; without a driver it reads nothing."""
+
+    def __init__(self) -> None:
+        self._nvml = _load_nvml()
+
+    def read(self) -> dict[int, tuple[int | None, float | None]]:
+        """Memory in bytes and load in percent, summed over the GPUs, by pid."""
+        if self._nvml is None:
+            return {}
+        usage: dict[int, tuple[int | None, float | None]] = {}
+        for index in range(self._nvml.nvmlDeviceGetCount()):
+            device = self._nvml.nvmlDeviceGetHandleByIndex(index)
+            loads = self._loads(device)
+            for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(device):
+                memory, load = usage.get(process.pid, (None, None))
+                usage[process.pid] = (
+                    _add(memory, process.usedGpuMemory),
+                    _add(load, loads.get(process.pid)),
+                )
+        return usage
+
+    def _loads(self, device: object) -> dict[int, float]:
+        assert self._nvml is not None  # noqa: S101  # only called from `read`
+        try:
+            samples = self._nvml.nvmlDeviceGetProcessUtilization(device, 0)
+        except self._nvml.NVMLError:  # nothing ran lately, or this GPU does not tell
+            return {}
+        return {sample.pid: float(sample.smUtil) for sample in samples}
+
+
+def _load_nvml() -> types.ModuleType | None:
+    import pynvml  # noqa: PLC0415  # loads the driver's library, on machines that have one
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    module: types.ModuleType = pynvml
+    return module
+
+
+def _add(one: _Number | None, other: _Number | None) -> _Number | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one + other

@@ -1,0 +1,35 @@
+"""Processes by number, told apart from later ones that were given the same number."""
+
+import os
+
+import psutil
+
+
+def create_time(pid: int) -> float | None:
+    """When a process was started, in seconds since the epoch; None if it is gone already."""
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return None
+
+
+def kill_sessions(sessions: dict[int, float]) -> int:
+    """Sends KILL to what is left of the given sessions.
+
+    Args:
+        sessions: session id to the time its leader was started; whoever is older is not of this session.
+
+    Returns:
+        How many processes were still alive.
+    """
+    alive = 0
+    for process in psutil.process_iter():
+        try:
+            since = sessions.get(os.getsid(process.pid))
+            if since is None or process.create_time() < since or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            process.kill()
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+        alive += 1
+    return alive

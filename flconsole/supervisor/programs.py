@@ -1,0 +1,85 @@
+"""Which modules a run consists of, and the command line of each."""
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.commands import Spawn
+from engine.config import RunConfig
+
+QUIET_TENSORFLOW = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The modules that are started with `python -m`; tests put their own in their place."""
+
+    broker: str = "engine.broker"
+    nursery: str = "engine.nursery"
+    server: str = "engine.server"
+    client: str = "engine.client"
+    preload: tuple[str, ...] | None = None
+    """What the nursery imports before it forks; by default what the run's trainer needs."""
+    env: dict[str, str] = field(default_factory=dict)
+    """Added to the environment of the server and the clients."""
+
+    def preload_for(self, config: RunConfig) -> tuple[str, ...]:
+        if self.preload is not None:
+            return self.preload
+        return ("tensorflow",) if config.trainer == "keras" else ()
+
+
+def broker_command(programs: Programs, *, port: int, cluster_id: str) -> list[str]:
+    arguments = ["--port", str(port), "--cluster-id", cluster_id]
+    return [sys.executable, "-m", programs.broker, *arguments, *_parent()]
+
+
+def nursery_command(programs: Programs, config: RunConfig) -> list[str]:
+    preload = [word for module in programs.preload_for(config) for word in ("--preload", module)]
+    return [sys.executable, "-m", programs.nursery, *preload, *_parent()]
+
+
+@dataclass(frozen=True)
+class EngineCommands:
+    """Builds what the nursery is asked to start.
+
+    Args:
+        programs: the modules.
+        config: the run's configuration.
+        run_dir: absolute path of the run directory.
+        bootstrap_servers: HOST:PORT of the broker.
+        server_socket: where the server listens for the supervisor.
+    """
+
+    programs: Programs
+    config: RunConfig
+    run_dir: Path
+    bootstrap_servers: str
+    server_socket: Path
+
+    def server(self) -> Spawn:
+        arguments = [*self._common(), "--socket", str(self.server_socket)]
+        return self._spawn("server", self.programs.server, arguments)
+
+    def client(self, client: str) -> Spawn:
+        hint = ["--part", str(int(client) - 1)] if int(client) <= self.config.num_parts else []
+        arguments = [*self._common(), "--client", client, *hint]
+        return self._spawn(f"client-{client}", self.programs.client, arguments)
+
+    def _common(self) -> list[str]:
+        embedded = ["--embedded"] if self.config.embedded_broker else []
+        return ["--run-dir", str(self.run_dir), "--bootstrap-servers", self.bootstrap_servers, *embedded]
+
+    def _spawn(self, name: str, module: str, arguments: list[str]) -> Spawn:
+        log = self.run_dir / log_path(name)
+        return Spawn(name=name, module=module, args=arguments, log=str(log), env=self.programs.env)
+
+
+def log_path(name: str) -> str:
+    """The log of a process, relative to the run directory."""
+    return f"logs/{name}.log"
+
+
+def _parent() -> list[str]:
+    return ["--parent", str(os.getpid())]

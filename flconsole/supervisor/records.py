@@ -1,0 +1,103 @@
+"""The run's files as the supervisor sees them: it writes `processes.jsonl` and follows `events.jsonl`."""
+
+import socket
+from pathlib import Path
+
+import msgspec
+
+from engine import telemetry
+from engine.event_log import EventLog, read_events
+from flconsole.supervisor.exits import Exit
+from flconsole.supervisor.pids import create_time
+from flconsole.supervisor.programs import log_path
+
+
+class Records:
+    """Writes `processes.jsonl`.
+
+    Args:
+        run_dir: the run directory.
+        run: the run's id.
+    """
+
+    def __init__(self, run_dir: Path, run: str) -> None:
+        self._log = EventLog(run_dir / "processes.jsonl", run=run, origin="supervisor")
+        self._host = socket.gethostname()
+
+    def append(self, event: telemetry.Event) -> None:
+        self._log.append(event)
+
+    def started(self, name: str, role: str, pid: int, *, client: str | None = None) -> None:
+        event = telemetry.ProcessStarted(
+            name=name,
+            role=role,
+            pid=pid,
+            create_time=create_time(pid),
+            log=log_path(name),
+            host=self._host,
+            client=client,
+        )
+        self.append(event)
+
+    def exited(self, name: str, pid: int, end: Exit, *, will_restart: bool, reason: str) -> None:
+        event = telemetry.ProcessExited(
+            name=name, pid=pid, code=end.code, signal=end.signal, will_restart=will_restart, reason=reason
+        )
+        self.append(event)
+
+    def close(self) -> None:
+        self._log.sync()
+        self._log.close()
+
+
+class RoundsFollower:
+    """Follows `events.jsonl` and knows the last finished round; each poll reads only what is new."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._path = run_dir / "events.jsonl"
+        self._offset = 0
+        self._last: telemetry.RoundFinished | None = None
+
+    def last(self) -> telemetry.RoundFinished | None:
+        """The last finished round; None before the first."""
+        self._poll()
+        return self._last
+
+    def finished(self) -> int:
+        """Rounds finished since the run was first started."""
+        last = self.last()
+        return last.round if last else 0
+
+    def _poll(self) -> None:
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):  # still being written, or torn and about to be cut
+                    return
+                self._offset += len(line)
+                if b'"round_finished"' in line:
+                    self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            _, event = telemetry.decode_line(line)
+        except msgspec.DecodeError:
+            return  # a damaged line is the chain's business, not a reason to end the run
+        if isinstance(event, telemetry.RoundFinished):
+            self._last = event
+
+
+def clients_of_earlier_incarnations(run_dir: Path) -> tuple[set[str], set[str]]:
+    """Who took part before this supervisor: clients that were ever started, and those an operator killed."""
+    started: set[str] = set()
+    killed: set[str] = set()
+    for _, event in read_events(run_dir / "processes.jsonl"):
+        if isinstance(event, telemetry.ProcessStarted) and event.client:
+            started.add(event.client)
+        if isinstance(event, telemetry.Command) and event.ok and event.command == "kill-client":
+            killed.add(event.arguments["client"])
+        if isinstance(event, telemetry.Command) and event.ok and event.command == "restart-client":
+            killed.discard(event.arguments["client"])
+    return started, killed

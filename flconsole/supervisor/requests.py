@@ -1,0 +1,52 @@
+"""What an operator can ask of a supervisor: one JSON line each, answered by one `Answer` line."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", forbid_unknown_fields=True):
+    """Base: `command` names the request, the other keys are its arguments."""
+
+    def arguments(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+
+class Status(Request, frozen=True, tag="status"):
+    """Processes with pid, state, restarts and uptime; the run's id, round and accuracy."""
+
+
+class AddClient(Request, frozen=True, tag="add-client"):
+    """Start more clients under the next free numbers."""
+
+    count: Annotated[int, Meta(ge=1, le=1000)] = 1
+
+
+class KillClient(Request, frozen=True, tag="kill-client"):
+    """End a client for good: TERM, or at once KILL."""
+
+    client: str
+    hard: bool = False
+
+
+class RestartClient(Request, frozen=True, tag="restart-client"):
+    """Start a client anew, whatever has become of it."""
+
+    client: str
+
+
+class Stop(Request, frozen=True, tag="stop"):
+    """End the run now, or when the open round is finished."""
+
+    after_round: bool = False
+
+
+class SetRules(Request, frozen=True, tag="set"):
+    """Change quorum or deadline from the next round on."""
+
+    quorum: Annotated[int, Meta(ge=1)] | None = None
+    deadline_s: Annotated[float, Meta(gt=0)] | None = None
+
+
+AnyRequest = Status | AddClient | KillClient | RestartClient | Stop | SetRules

@@ -1,0 +1,91 @@
+"""Once a second: CPU, memory, I/O and GPU of every process, into `samples.jsonl`."""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from engine.event_log import EventLog
+from engine.telemetry import ProcessSample, Sample
+from flconsole.supervisor.gpu import GpuReader
+
+_INTERVAL_S = 1.0
+_ROTATE_BYTES = 4_000_000
+
+
+class Sampler:
+    """Samples in a worker thread, so that a slow system delays nothing but the samples.
+
+    Args:
+        run_dir: where `samples.jsonl` is written; at 4 MB it becomes `samples.1.jsonl`.
+        run: the run's id.
+        pids: the processes to sample, by name.
+    """
+
+    def __init__(self, run_dir: Path, run: str, pids: Callable[[], dict[str, int]]) -> None:
+        self._path = run_dir / "samples.jsonl"
+        self._log = EventLog(self._path, run=run, origin="supervisor")
+        self._pids = pids
+        self._gpus = GpuReader()
+        self._processes: dict[int, psutil.Process] = {}
+        self._private: dict[int, int] = {}
+
+    async def keep(self) -> None:
+        """Takes samples for ever."""
+        while True:
+            await asyncio.sleep(_INTERVAL_S)
+            await asyncio.to_thread(self._take, self._pids())
+
+    def close(self) -> None:
+        self._log.close()
+
+    def _take(self, pids: dict[str, int]) -> None:
+        self._forget_all_but(set(pids.values()))
+        self._measure_one_private()
+        gpu_use = self._gpus.read()
+        samples = {}
+        for name, pid in pids.items():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                samples[name] = self._sample(pid, *gpu_use.get(pid, (None, None)))
+        disk_free = shutil.disk_usage(self._path.parent).free
+        self._log.append(Sample(processes=samples, disk_free_bytes=disk_free))
+        if self._path.stat().st_size > _ROTATE_BYTES:
+            self._log.rotate(self._path.with_suffix(".1.jsonl"))
+
+    def _sample(self, pid: int, gpu_bytes: int | None, gpu_percent: float | None) -> ProcessSample:
+        process = self._processes.setdefault(pid, psutil.Process(pid))
+        with process.oneshot():
+            read_bytes = written_bytes = None
+            with contextlib.suppress(psutil.AccessDenied, AttributeError):  # not told on every system
+                io = process.io_counters()
+                read_bytes, written_bytes = io.read_bytes, io.write_bytes
+            return ProcessSample(
+                cpu_percent=process.cpu_percent(),
+                rss_bytes=process.memory_info().rss,
+                private_bytes=self._private.get(pid),
+                gpu_bytes=gpu_bytes,
+                gpu_percent=gpu_percent,
+                read_bytes=read_bytes,
+                written_bytes=written_bytes,
+            )
+
+    def _measure_one_private(self) -> None:
+        """Private memory costs a walk through the process's page tables: one process a second, in turn."""
+        for pid in self._processes:
+            if pid not in self._private:
+                break
+        else:
+            self._private.clear()
+            return
+        try:
+            self._private[pid] = self._processes[pid].memory_full_info().uss
+        except (psutil.AccessDenied, psutil.NoSuchProcess):
+            return
+
+    def _forget_all_but(self, pids: set[int]) -> None:
+        for pid in self._processes.keys() - pids:
+            del self._processes[pid]
+            self._private.pop(pid, None)

@@ -1,0 +1,30 @@
+"""Runs a supervisor in a process of its own: `supervise.py RUN_DIR CONFIG_JSON [--real-sleep] [--resumed]`."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from engine.config import RunConfig
+from flconsole.supervisor.programs import Programs
+from flconsole.supervisor.supervisor import run_supervisor
+
+run_dir = Path(sys.argv[1])
+
+
+async def note_the_delay(delay: float) -> None:
+    """The only clock that is faked: the delay before a restart is written down instead of waited for."""
+    with (run_dir / "delays").open("a") as file:
+        file.write(f"{delay}\n")
+    await asyncio.sleep(0)
+
+
+sys.exit(
+    run_supervisor(
+        RunConfig.from_mapping(json.loads(sys.argv[2]), source="test"),
+        run_dir,
+        resumed="--resumed" in sys.argv,
+        programs=Programs(server="stand_in_server", client="stand_in_client", preload=()),
+        sleep=note_the_delay,
+    )
+)
