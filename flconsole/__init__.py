@@ -1,1 +1,1 @@
-"""The operator's console: starts runs, watches them, and lets an operator step in. Never loads a training library."""
+"""The operator's console: starts runs, watches them, and lets an operator step in. No training library."""

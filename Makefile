@@ -1,0 +1,52 @@
+# The commands of a working day; `make help` lists them. The environment is made when it is missing, once.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN_OPTIONS ?= --clients 3 --rounds 5
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list these commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.PHONY: run
+run: $(VENV)/installed ## train a federation of 3 clients for 5 rounds, without a screen
+	$(BIN)/flconsole run --headless $(RUN_OPTIONS)
+
+.PHONY: test
+test: $(VENV)/installed-dev ## run the whole test suite
+	$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/installed-dev ## lint, formatting, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: bench
+bench: $(VENV)/installed-dev ## measure, and write the figures under benchmarks/results/
+	$(BIN)/python -m benchmarks
+
+.PHONY: format
+format: $(VENV)/installed-dev ## format the code and repair what can be repaired
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: clean
+clean: ## remove the environment and every cache; runs/ stays
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(VENV)/installed $@

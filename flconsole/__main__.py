@@ -1,0 +1,5 @@
+"""`python -m flconsole` is `flconsole`."""
+
+from flconsole.cli import main
+
+main()

@@ -1,0 +1,232 @@
+"""The command line. Standard output is data, standard error is narration."""
+
+# ruff: noqa: PLC0415  # what a command needs is imported when it runs, so that --help comes in a blink
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.errors import ConfigError, EngineError
+from engine.lifecycle import Terminated
+from flconsole.settings import takes_settings
+
+app = typer.Typer(
+    name="flconsole",
+    help="Federated learning over Kafka, run by an operator from a terminal.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="RUN", help="An id, a path or the unique beginning of an id; the newest run."),
+]
+RunsDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs are kept.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")]
+
+
+@app.command()
+@takes_settings
+def run(
+    *,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A TOML file with any of these keys.")
+    ] = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Without a screen, in the foreground.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Write the event files' lines as they are written.")
+    ] = False,
+    **settings: Any,
+) -> None:
+    """Start a run. The options go before --config, that before your own defaults."""
+    from flconsole import headless as front_end
+    from flconsole import plan
+
+    if not headless:
+        _say("there is no screen yet: this is what run --headless does")
+    resolved, run_dir = plan.create_run(plan.resolve(settings, config))
+    raise typer.Exit(front_end.run_headless(resolved, run_dir, resumed=False, json=json))
+
+
+@app.command()
+def resume(
+    run: RunArgument = None,
+    *,
+    rounds: Annotated[
+        str | None, typer.Option(metavar="N", help="Rounds in all, with those already done.")
+    ] = None,
+    duration_minutes: Annotated[str | None, typer.Option(metavar="X", help="Stop after this time.")] = None,
+    target_accuracy: Annotated[str | None, typer.Option(metavar="X", help="Stop at this accuracy.")] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Write the event files' lines as they are written.")
+    ] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Continue a run that was stopped, failed or was killed."""
+    from flconsole import headless as front_end
+    from flconsole import plan
+
+    run_dir = _find(run, runs_dir)
+    asked = {"rounds": rounds, "duration_minutes": duration_minutes, "target_accuracy": target_accuracy}
+    config = plan.reopen_run(run_dir, {key: value for key, value in asked.items() if value is not None})
+    for change in plan.changed_versions(config):
+        _say(f"not as at the start, the same digests cannot be promised: {change}")
+    raise typer.Exit(front_end.run_headless(config, run_dir, resumed=True, json=json))
+
+
+@app.command()
+def runs(*, json: Json = False, runs_dir: RunsDir = None) -> None:
+    """List the runs, oldest first."""
+    from flconsole import reports
+    from flconsole.runs import run_dirs, summarize
+
+    found = [summarize(path) for path in run_dirs(_runs_dir(runs_dir))]
+    _write(reports.as_json(found) if json else reports.runs_table(found))
+
+
+@app.command()
+def status(run: RunArgument = None, *, json: Json = False, runs_dir: RunsDir = None) -> None:
+    """Tell where a run stands."""
+    from flconsole import reports
+    from flconsole.runs import is_alive, read_state, status_of
+
+    run_dir = _find(run, runs_dir)
+    state = read_state(run_dir)
+    word = status_of(state, alive=is_alive(run_dir))
+    _write(reports.status_json(state, word) if json else reports.status_lines(state, word, run_dir))
+
+
+@app.command()
+def stop(
+    run: RunArgument = None,
+    *,
+    after_round: Annotated[bool, typer.Option("--after-round", help="Finish the open round first.")] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """End a run; it can be resumed."""
+    _request(_find(run, runs_dir), "stop", after_round=after_round)
+
+
+@app.command("add-client")
+def add_client(
+    run: RunArgument = None,
+    *,
+    count: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="How many.")] = 1,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Start more clients on this machine."""
+    _request(_find(run, runs_dir), "add-client", count=count)
+
+
+@app.command("kill-client")
+def kill_client(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    client: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    kill: Annotated[bool, typer.Option("--kill", help="At once, without letting it finish.")] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """End a client for good; the federation goes on without it."""
+    _request(_find(run, runs_dir), "kill-client", client=client, hard=kill)
+
+
+@app.command("set")
+def set_rules(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    rules: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="quorum=N, deadline_s=X")],
+    *,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Change the quorum or the deadline from the next round on."""
+    from engine.config import nearest
+    from flconsole.settings import find_setting
+
+    values = {}
+    for rule in rules:
+        key, equals, value = rule.partition("=")
+        if not equals or key not in ("quorum", "deadline_s"):
+            raise ConfigError(f"{rule!r}: {nearest(key, ('quorum', 'deadline_s'))}, written as KEY=VALUE")
+        values[key] = find_setting(key, where=rule).check(value, where=rule, strict=False)
+    _request(_find(run, runs_dir), "set", **values)
+
+
+@app.command()
+def logs(
+    run: RunArgument = None,
+    *,
+    follow: Follow = False,
+    process: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this one: server, client-1 ...")
+    ] = None,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Write what the processes wrote."""
+    from flconsole import tail
+
+    tail.write_logs(_find(run, runs_dir), process, follow=follow)
+
+
+@app.command()
+def events(run: RunArgument = None, *, follow: Follow = False, runs_dir: RunsDir = None) -> None:
+    """Write the lines of both event files."""
+    from flconsole import tail
+
+    tail.write_events(_find(run, runs_dir), follow=follow)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and exits; an `EngineError` becomes its one line and its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+        given.insert(0, "run")
+    try:
+        app(given)
+    except EngineError as error:
+        if str(error):
+            _say(f"error: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Terminated as signal:
+        sys.exit(signal.exit_code)
+
+
+def _find(name: str | None, runs_dir: Path | None) -> Path:
+    from flconsole.runs import find_run
+
+    return find_run(name, _runs_dir(runs_dir))
+
+
+def _runs_dir(given: Path | None) -> Path:
+    from flconsole import plan
+
+    return given or Path(plan.resolve({}, None).runs_dir)
+
+
+def _request(run_dir: Path, command: str, **arguments: Any) -> None:
+    """Asks the run's supervisor, and says what it answers."""
+    from flconsole.supervisor.client import connect
+
+    with connect(run_dir) as supervisor:
+        answer = supervisor.request(command, **arguments)
+    if not answer.ok:
+        raise EngineError(answer.text)
+    _say(answer.text or "done")
+
+
+def _write(lines: Sequence[str]) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _say(line: str) -> None:
+    from flconsole.text import visible
+
+    sys.stderr.write(visible(line) + "\n")

@@ -1,0 +1,229 @@
+"""Folds what a run records into a `RunState`, one record after the other.
+
+This is the one path for a live run, a re-attached one and a replay. A record that was folded before is ignored,
+and so is a type this software does not know. How the records of the server and those of the supervisor
+interleave makes no difference: each has fields of its own in the state, joined when they are read.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec.structs import replace
+
+from engine import telemetry
+from engine.telemetry import AnyEvent, Envelope
+from flconsole.state import Client, Process, Round, RunState
+
+_ROUNDS_TIMED = 5
+"""Rounds whose mean length foretells the next ones'."""
+_FAILURES_KEPT = 20
+
+
+def fold(state: RunState, envelope: Envelope, event: AnyEvent | None) -> RunState:
+    """The state after one more record."""
+    # samples are numbered by their own writer, although it is the same process
+    writer = f"{envelope.origin}/samples" if isinstance(event, telemetry.Sample) else envelope.origin
+    number = (envelope.incarnation, envelope.seq)
+    if event is None or number <= state.seen.get(writer, (0, 0)):
+        return state
+    state = replace(state, run=envelope.run, seen={**state.seen, writer: number})
+    handler = _HANDLERS.get(type(event))
+    return state if handler is None else handler(state, envelope, event)
+
+
+def fold_all(state: RunState, records: Iterable[tuple[Envelope, AnyEvent | None]]) -> RunState:
+    """The state after some more records."""
+    for envelope, event in records:
+        state = fold(state, envelope, event)
+    return state
+
+
+# --- one handler for each type of event
+
+
+def _run_started(state: RunState, envelope: Envelope, event: telemetry.RunStarted) -> RunState:
+    """A new supervisor: whatever ran before it is gone."""
+    processes = {name: replace(process, pid=None, exit=None) for name, process in state.processes.items()}
+    return replace(
+        state, started=event, started_at=envelope.ts, outcome=None, processes=processes, finished_at=()
+    )
+
+
+def _process_started(state: RunState, _envelope: Envelope, event: telemetry.ProcessStarted) -> RunState:
+    before = state.processes.get(event.name)
+    process = Process(
+        name=event.name,
+        role=event.role,
+        pid=event.pid,
+        log=event.log,
+        starts=before.starts + 1 if before else 1,
+        client=event.client,
+    )
+    return replace(state, processes={**state.processes, event.name: process})
+
+
+def _process_exited(state: RunState, _envelope: Envelope, event: telemetry.ProcessExited) -> RunState:
+    process = state.processes.get(event.name)
+    if process is None:
+        return state
+    ended = replace(process, pid=None, exit=event, sample=None)
+    return replace(state, processes={**state.processes, event.name: ended})
+
+
+def _command(state: RunState, _envelope: Envelope, event: telemetry.Command) -> RunState:
+    client = event.arguments.get("client")
+    if not event.ok or not isinstance(client, str):
+        return state
+    if event.command == "kill-client":
+        return replace(state, killed=state.killed | {client})
+    if event.command == "restart-client":
+        return replace(state, killed=state.killed - {client})
+    return state
+
+
+def _sample(state: RunState, _envelope: Envelope, event: telemetry.Sample) -> RunState:
+    processes = {
+        name: replace(process, sample=event.processes.get(name)) for name, process in state.processes.items()
+    }
+    return replace(state, processes=processes, disk_free_bytes=event.disk_free_bytes)
+
+
+def _run_ended(state: RunState, _envelope: Envelope, event: telemetry.RunEnded) -> RunState:
+    return replace(state, outcome=event)
+
+
+def _server_started(state: RunState, _envelope: Envelope, event: telemetry.ServerStarted) -> RunState:
+    return replace(state, server=event)
+
+
+def _client_joined(state: RunState, _envelope: Envelope, event: telemetry.ClientJoined) -> RunState:
+    return _set_client(
+        state,
+        event.client,
+        membership="joined",
+        host=event.host,
+        part=event.part,
+        examples=event.examples,
+        reason="",
+    )
+
+
+def _client_refused(state: RunState, _envelope: Envelope, event: telemetry.ClientRefused) -> RunState:
+    return _set_client(state, event.client, membership="refused", host=event.host, reason=event.reason)
+
+
+def _client_late(state: RunState, _envelope: Envelope, event: telemetry.ClientLate) -> RunState:
+    return _set_client(state, event.client, membership="late")
+
+
+def _client_lost(state: RunState, _envelope: Envelope, event: telemetry.ClientLost) -> RunState:
+    return _set_client(state, event.client, membership="lost", reason=event.reason)
+
+
+def _client_back(state: RunState, _envelope: Envelope, event: telemetry.ClientBack) -> RunState:
+    return _set_client(state, event.client, membership="joined", reason="")
+
+
+def _client_left(state: RunState, _envelope: Envelope, event: telemetry.ClientLeft) -> RunState:
+    return _set_client(state, event.client, membership="left", reason=event.reason)
+
+
+def _round_opened(state: RunState, envelope: Envelope, event: telemetry.RoundOpened) -> RunState:
+    clients = {
+        name: replace(client, membership="joined")
+        if client.membership == "late" and name in event.cohort
+        else client
+        for name, client in state.clients.items()
+    }
+    opened = Round(
+        number=event.round,
+        cohort=tuple(event.cohort),
+        quorum=event.quorum,
+        deadline_s=event.deadline_s,
+        opened_at=envelope.ts,
+        accepted=tuple(event.held),
+    )
+    return replace(state, round=opened, clients=clients)
+
+
+def _update_accepted(state: RunState, _envelope: Envelope, event: telemetry.UpdateAccepted) -> RunState:
+    updates = state.clients[event.client].updates + 1 if event.client in state.clients else 1
+    state = _set_client(state, event.client, updates=updates, last_update=event)
+    current = state.round
+    if current is None or current.number != event.round or event.client in current.accepted:
+        return state
+    return replace(state, round=replace(current, accepted=(*current.accepted, event.client)))
+
+
+def _update_rejected(state: RunState, _envelope: Envelope, event: telemetry.UpdateRejected) -> RunState:
+    client = state.clients.get(event.client)
+    if client is None:  # a stranger: a member is never made by a bad update
+        return state
+    return _set_client(state, event.client, rejected=client.rejected + 1)
+
+
+def _round_closed(state: RunState, _envelope: Envelope, event: telemetry.RoundClosed) -> RunState:
+    if state.round is None or state.round.number != event.round:
+        return state
+    return replace(state, round=replace(state.round, closed=True))
+
+
+def _round_finished(state: RunState, envelope: Envelope, event: telemetry.RoundFinished) -> RunState:
+    return replace(
+        state,
+        history={**state.history, event.round: event},
+        finished_at=(*state.finished_at, envelope.ts)[-_ROUNDS_TIMED - 1 :],
+    )
+
+
+def _broker_lost(state: RunState, envelope: Envelope, event: telemetry.BrokerLost) -> RunState:
+    broker = replace(
+        state.broker, lost_since=envelope.ts, losses=state.broker.losses + 1, reason=event.reason
+    )
+    return replace(state, broker=broker)
+
+
+def _broker_back(state: RunState, _envelope: Envelope, event: telemetry.BrokerBack) -> RunState:
+    broker = replace(state.broker, lost_since=None, resets=state.broker.resets + event.reset, reason="")
+    return replace(state, broker=broker)
+
+
+def _broker_recycled(state: RunState, _envelope: Envelope, _event: telemetry.BrokerRecycled) -> RunState:
+    return replace(state, broker=replace(state.broker, recycles=state.broker.recycles + 1))
+
+
+def _failure(state: RunState, _envelope: Envelope, event: telemetry.Failure) -> RunState:
+    return replace(state, failures=(*state.failures, event)[-_FAILURES_KEPT:])
+
+
+def _set_client(state: RunState, client_id: str, **changes: Any) -> RunState:
+    client = state.clients.get(client_id) or Client(id=client_id, membership="joined")
+    return replace(state, clients={**state.clients, client_id: replace(client, **changes)})
+
+
+_HANDLERS: dict[type[AnyEvent], Callable[[RunState, Envelope, Any], RunState]] = {
+    telemetry.RunStarted: _run_started,
+    telemetry.ProcessStarted: _process_started,
+    telemetry.ProcessExited: _process_exited,
+    telemetry.Command: _command,
+    telemetry.Sample: _sample,
+    telemetry.RunFinished: _run_ended,
+    telemetry.RunFailed: _run_ended,
+    telemetry.RunStopped: _run_ended,
+    telemetry.ServerStarted: _server_started,
+    telemetry.ClientJoined: _client_joined,
+    telemetry.ClientRefused: _client_refused,
+    telemetry.ClientLate: _client_late,
+    telemetry.ClientLost: _client_lost,
+    telemetry.ClientBack: _client_back,
+    telemetry.ClientLeft: _client_left,
+    telemetry.RoundOpened: _round_opened,
+    telemetry.UpdateAccepted: _update_accepted,
+    telemetry.UpdateRejected: _update_rejected,
+    telemetry.RoundClosed: _round_closed,
+    telemetry.RoundFinished: _round_finished,
+    telemetry.BrokerLost: _broker_lost,
+    telemetry.BrokerBack: _broker_back,
+    telemetry.BrokerRecycled: _broker_recycled,
+    telemetry.Failure: _failure,
+}

@@ -1,0 +1,141 @@
+"""What a run's records say to people, one line each, and its closing summary."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine import telemetry
+from engine.telemetry import AnyEvent
+from flconsole.state import RunState
+from flconsole.text import number, seconds, visible
+
+_RESULTS = {
+    "final.keras": "the global model",
+    "metrics.csv": "accuracy and loss by round",
+    "partition.csv": "who held which examples",
+    "events.jsonl": "everything that happened in the federation",
+    "processes.jsonl": "everything that happened to the processes",
+    "checkpoints": "the model after the latest rounds and the best one",
+    "logs": "what each process wrote",
+}
+
+
+def describe(event: AnyEvent | None, state: RunState) -> str | None:
+    """One line for people about an event that deserves it; None for the others.
+
+    Args:
+        event: what was recorded.
+        state: the run with the event folded in.
+    """
+    say = _SENTENCES.get(type(event))
+    line = None if say is None else say(event, state)
+    return None if line is None else visible(line)
+
+
+def progress(state: RunState) -> str:
+    """Where the run stands, in one line."""
+    current = state.round
+    if current is None:
+        joined = sum(client.membership == "joined" for client in state.clients.values())
+        return (
+            f"waiting for clients: {joined} of {state.started.clients if state.started else '?'} have joined"
+        )
+    parts = [
+        f"round {current.number}/{state.rounds or '?'}",
+        f"updates {len(current.accepted)}/{len(current.cohort)}",
+        f"accuracy {number(state.accuracy)}",
+    ]
+    if state.broker.lost_since is not None:
+        parts.append("broker lost")
+    if state.seconds_left is not None:
+        parts.append(f"about {seconds(state.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def summary(state: RunState, run_dir: Path) -> list[str]:
+    """How the run ended, what it reached, where the results are, and how it goes on."""
+    outcome = state.outcome
+    if outcome is None:
+        lines = ["the run ended without saying why; its logs may"]
+    else:
+        verb = type(outcome).__name__.removeprefix("Run").lower()
+        because = f": {outcome.reason}" if outcome.reason else ""
+        lines = [f"{verb} after {outcome.rounds} rounds in {seconds(outcome.seconds)}{because}"]
+        lines.append(f"accuracy {number(outcome.accuracy)}, loss {number(outcome.loss)}")
+        lines.append(f"model digest {outcome.digest or '-'}")
+    lines.append(f"results in {run_dir}")
+    lines += [f"  {name:<16} {what}" for name, what in _RESULTS.items() if (run_dir / name).exists()]
+    if not isinstance(outcome, telemetry.RunFinished):
+        lines.append(f"continue with: flconsole resume {run_dir.name}")
+    return [visible(line) for line in lines]
+
+
+def about(started: telemetry.RunStarted) -> str:
+    """What is trained on what; a stand-in is always named as one."""
+    data = started.dataset + (f" (a stand-in: {started.stand_in})" if started.stand_in else "")
+    rounds = "as many rounds as it takes" if started.rounds is None else f"{started.rounds} rounds"
+    return f"data {data}, model {started.model}, {started.clients} clients, {rounds}"
+
+
+def _run_started(event: telemetry.RunStarted, state: RunState) -> str:
+    again = f", resumed after round {state.rounds_done}" if event.resumed else ""
+    return f"{about(event)}{again}; run {Path(event.run_dir).name}"
+
+
+def _round_finished(event: telemetry.RoundFinished, state: RunState) -> str:
+    took = "" if event.seconds is None else f", {seconds(event.seconds)}"
+    left = "" if not state.seconds_left else f", about {seconds(state.seconds_left)} left"
+    measured = f"accuracy {number(event.accuracy)}, loss {number(event.loss)}"
+    return f"round {event.round}/{state.rounds or '?'}: {measured}, {event.updates} updates{took}{left}"
+
+
+def _round_opened(event: telemetry.RoundOpened, _state: RunState) -> str | None:
+    if not event.reopened:
+        return None
+    return f"round {event.round} goes on after a restart of the server, {len(event.held)} updates held"
+
+
+def _process_exited(event: telemetry.ProcessExited, _state: RunState) -> str | None:
+    if event.code == 0 and not event.will_restart:
+        return None
+    return f"{event.name} ended: {event.reason}{'; it is restarted' if event.will_restart else ''}"
+
+
+def _command(event: telemetry.Command, _state: RunState) -> str:
+    arguments = " ".join(f"{key}={value}" for key, value in event.arguments.items() if value is not None)
+    return (
+        f"operator: {event.command} {arguments}".rstrip()
+        + f": {event.answer or ('done' if event.ok else 'no')}"
+    )
+
+
+def _update_rejected(event: telemetry.UpdateRejected, _state: RunState) -> str:
+    detail = f" ({event.detail})" if event.detail else ""
+    return f"update of client {event.client} rejected: {event.reason}{detail}"
+
+
+def _broker_back(event: telemetry.BrokerBack, _state: RunState) -> str:
+    away = "" if event.away_s is None else f" after {seconds(event.away_s)}"
+    return f"broker is back{away}{', empty: open transfers are sent again' if event.reset else ''}"
+
+
+_SENTENCES: dict[type[Any], Callable[[Any, RunState], str | None]] = {
+    telemetry.RunStarted: _run_started,
+    telemetry.RoundFinished: _round_finished,
+    telemetry.RoundOpened: _round_opened,
+    telemetry.ProcessExited: _process_exited,
+    telemetry.Command: _command,
+    telemetry.UpdateRejected: _update_rejected,
+    telemetry.BrokerBack: _broker_back,
+    telemetry.BrokerLost: lambda event, _: f"broker lost: {event.reason}",
+    telemetry.BrokerRecycled: lambda event, _: f"broker restarted as planned: {event.reason}",
+    telemetry.ClientJoined: lambda event, _: (
+        f"client {event.client} joined from {event.host}, part {event.part}"
+    ),
+    telemetry.ClientRefused: lambda event, _: f"client {event.client} refused: {event.reason}",
+    telemetry.ClientLate: lambda event, _: f"client {event.client} is late for round {event.round}",
+    telemetry.ClientLost: lambda event, _: f"client {event.client} lost: {event.reason}",
+    telemetry.ClientBack: lambda event, _: f"client {event.client} is back",
+    telemetry.ClientLeft: lambda event, _: f"client {event.client} left: {event.reason}",
+    telemetry.Failure: lambda event, _: f"{event.process}: {event.line}",
+}

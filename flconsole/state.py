@@ -1,0 +1,172 @@
+"""A run as its files tell it: a frozen snapshot made by `flconsole.fold`. What nothing has told is None."""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from engine import telemetry
+
+
+class ClientState(StrEnum):
+    """What a client is doing, as far as the run has recorded it."""
+
+    JOINING = "joining"
+    TRAINING = "training"
+    IDLE = "idle"
+    LATE = "late"
+    LOST = "lost"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """One member of the federation, as the server sees it."""
+
+    id: str
+    membership: Literal["joined", "late", "lost", "left", "refused"]
+    host: str | None = None
+    part: int | None = None
+    examples: int | None = None
+    reason: str = ""
+    """Why it is lost, has left or was refused."""
+    updates: int = 0
+    """Updates accepted so far."""
+    rejected: int = 0
+    last_update: telemetry.UpdateAccepted | None = None
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of the run, as the supervisor sees it."""
+
+    name: str
+    role: str
+    pid: int | None
+    """None while it is not running."""
+    log: str
+    starts: int = 1
+    client: str | None = None
+    exit: telemetry.ProcessExited | None = None
+    """How it ended last; None if it never did."""
+    sample: telemetry.ProcessSample | None = None
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """The round that was opened last."""
+
+    number: int
+    cohort: tuple[str, ...]
+    quorum: int
+    deadline_s: float | None
+    opened_at: float
+    """Wall-clock seconds since the epoch."""
+    accepted: tuple[str, ...] = ()
+    """Clients whose update the server holds, in the order of arrival."""
+    closed: bool = False
+
+
+class Broker(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker, as the server sees it."""
+
+    lost_since: float | None = None
+    """Wall-clock seconds since the epoch; None while it answers."""
+    losses: int = 0
+    resets: int = 0
+    recycles: int = 0
+    reason: str = ""
+
+
+class RunState(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a viewer shows of a run."""
+
+    run: str | None = None
+    started: telemetry.RunStarted | None = None
+    started_at: float | None = None
+    outcome: telemetry.RunEnded | None = None
+    server: telemetry.ServerStarted | None = None
+    round: Round | None = None
+    clients: dict[str, Client] = {}
+    processes: dict[str, Process] = {}
+    killed: frozenset[str] = frozenset()
+    """Clients that an operator ended for good."""
+    broker: Broker = Broker()
+    history: dict[int, telemetry.RoundFinished] = {}
+    """Finished rounds by number."""
+    finished_at: tuple[float, ...] = ()
+    """When the latest rounds finished, in wall-clock seconds since the epoch."""
+    failures: tuple[telemetry.Failure, ...] = ()
+    disk_free_bytes: int | None = None
+    seen: dict[str, tuple[int, int]] = {}
+    """By writer, the incarnation and number of its latest record."""
+
+    @property
+    def rounds_done(self) -> int:
+        return max(self.history, default=0)
+
+    @property
+    def rounds(self) -> int | None:
+        """Rounds the run was asked for."""
+        return None if self.started is None else self.started.rounds
+
+    @property
+    def latest(self) -> telemetry.RoundFinished | None:
+        """The round that finished last."""
+        return self.history.get(self.rounds_done)
+
+    @property
+    def accuracy(self) -> float | None:
+        """The latest accuracy that was measured; not every round is evaluated."""
+        return next((r.accuracy for r in reversed(self.history.values()) if r.accuracy is not None), None)
+
+    @property
+    def loss(self) -> float | None:
+        return next((r.loss for r in reversed(self.history.values()) if r.loss is not None), None)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Foretold from the latest rounds; None until two have finished, or without a number of rounds."""
+        if self.rounds is None or len(self.finished_at) < 2:
+            return None
+        spans = len(self.finished_at) - 1
+        mean = (self.finished_at[-1] - self.finished_at[0]) / spans
+        return max(0.0, mean * (self.rounds - self.rounds_done))
+
+    def client_state(self, client_id: str) -> ClientState:
+        """What the client is doing: the server's word joined with the supervisor's."""
+        client = self.clients.get(client_id)
+        process = self.processes.get(f"client-{client_id}")
+        gone = process is not None and process.exit is not None and not process.exit.will_restart
+        if gone or (client is not None and client.membership in ("left", "refused")):
+            badly = _ended_badly(process) and client_id not in self.killed
+            return ClientState.FAILED if badly else ClientState.STOPPED
+        if self.outcome is not None:
+            return ClientState.STOPPED
+        if client is None:
+            return ClientState.JOINING
+        if client.membership in ("late", "lost"):
+            return ClientState(client.membership)
+        return ClientState.TRAINING if self._owes_update(client_id) else ClientState.IDLE
+
+    @property
+    def client_ids(self) -> list[str]:
+        """All clients that were ever started or joined, in natural order."""
+        started = {process.client for process in self.processes.values() if process.client is not None}
+        return sorted(started | self.clients.keys(), key=lambda name: (len(name), name))
+
+    def _owes_update(self, client_id: str) -> bool:
+        current = self.round
+        return (
+            current is not None
+            and not current.closed
+            and client_id in current.cohort
+            and client_id not in current.accepted
+        )
+
+
+def _ended_badly(process: Process | None) -> bool:
+    """Whether the process failed, rather than finish or obey a signal to end."""
+    if process is None or process.exit is None:
+        return False
+    if process.exit.signal is not None:
+        return process.exit.signal not in ("SIGTERM", "SIGINT", "SIGHUP")
+    return process.exit.code not in (0, 129, 130, 143)

@@ -1,0 +1,73 @@
+"""Writes a run's files to standard output, as they stand or as they grow; escapes do not reach a terminal."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.config import nearest
+from engine.errors import ConfigError
+from flconsole.feed import LineFollower, RunFeed
+from flconsole.runs import is_alive
+from flconsole.text import visible
+
+_POLL_S = 0.2
+
+
+def write_events(run_dir: Path, *, follow: bool) -> None:
+    """The lines of both event files, unchanged, in the order of their times."""
+    with RunFeed(run_dir, samples=False) as feed:
+
+        def write_new() -> None:
+            for record in feed.read():
+                _write_line(record.line)
+
+        _repeat(write_new, run_dir, follow=follow)
+
+
+def write_logs(run_dir: Path, process: str | None, *, follow: bool) -> None:
+    """The lines of the logs, each with the name of its process unless only one was asked for.
+
+    Args:
+        run_dir: the run directory.
+        process: the name of a process; None means all.
+        follow: whether to go on until the run has ended; logs that appear meanwhile are taken in.
+
+    Raises:
+        ConfigError: that process has no log; names the nearest that has.
+    """
+    logs = run_dir / "logs"
+    if process is not None and not (logs / f"{process}.log").exists():
+        names = tuple(sorted(path.stem for path in logs.glob("*.log")))
+        raise ConfigError(f"{process!r} has no log in {run_dir.name}; {nearest(process, names)}")
+    followers: dict[Path, LineFollower] = {}
+
+    def write_new() -> None:
+        for path in sorted(logs.glob(f"{process or '*'}.log")):
+            follower = followers.setdefault(path, LineFollower(path))
+            name = "" if process else f"{path.stem} | "
+            for line in follower.read():
+                _write_line(name.encode() + line)
+
+    try:
+        _repeat(write_new, run_dir, follow=follow)
+    finally:
+        for follower in followers.values():
+            follower.close()
+
+
+def _repeat(write_new: Callable[[], None], run_dir: Path, *, follow: bool) -> None:
+    while True:
+        goes_on = follow and is_alive(run_dir)  # asked first: what the run wrote last is still to be read
+        write_new()
+        sys.stdout.flush()
+        if not goes_on:
+            return
+        time.sleep(_POLL_S)
+
+
+def _write_line(line: bytes) -> None:
+    if sys.stdout.isatty():
+        sys.stdout.write(visible(line.decode("utf-8", "backslashreplace")) + "\n")
+    else:
+        sys.stdout.buffer.write(line + b"\n")
