@@ -22,6 +22,7 @@ DATASETS = ("auto", "cifar10", "digits")
 """Built-in data sets; beside them `module:function`."""
 STRATEGIES = ("fedavg",)
 CODECS = ("none",)
+DEFAULT_ROUNDS = 5
 
 MAX_TOTAL_EXAMPLES = 2**21 - 1
 """Most examples that one round's exact sum can weigh (see `engine.core.exact_sum`)."""
@@ -40,7 +41,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Clients started on this machine; round 1 waits for all of them."""
     parts: PositiveInt | None = None
     """Parts the training data are cut into; the default is the number of clients."""
-    rounds: PositiveInt = 5
+    rounds: PositiveInt | None = None
+    """Rounds until the end; the default is 5, or no limit where one of the two below is given."""
     duration_minutes: PositiveFloat | None = None
     """Stop after the round in which this time has passed."""
     target_accuracy: Fraction | None = None
@@ -118,6 +120,13 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     @property
     def num_parts(self) -> int:
         return self.parts or self.clients
+
+    @property
+    def round_limit(self) -> int | None:
+        """The round after which the run is over; None where time or accuracy alone decide."""
+        if self.rounds is None and self.duration_minutes is None and self.target_accuracy is None:
+            return DEFAULT_ROUNDS
+        return self.rounds
 
     @property
     def embedded_broker(self) -> bool:

@@ -7,12 +7,19 @@ Without the variable a failpoint costs one comparison.
 
 import os
 import signal
+from collections.abc import Callable
 
 _WANTED = os.environ.get("FLCONSOLE_FAILPOINT", "")
 
 
-def reach(name: str, round_number: int | None = None) -> None:
-    """Kills this process with SIGKILL if the environment asks for a death at this place."""
+def reach(name: str, round_number: int | None = None, *, first: Callable[[], object] | None = None) -> None:
+    """Kills this process with SIGKILL if the environment asks for a death at this place.
+
+    Args:
+        name: the place.
+        round_number: the round that is under way there.
+        first: called just before the death, for example to get queued records out.
+    """
     if not _WANTED or _WANTED not in (name, f"{name}:{round_number}"):
         return
     once = os.environ.get("FLCONSOLE_FAILPOINT_ONCE")
@@ -21,4 +28,6 @@ def reach(name: str, round_number: int | None = None) -> None:
             os.close(os.open(once, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         except FileExistsError:
             return
+    if first is not None:
+        first()
     os.kill(os.getpid(), signal.SIGKILL)

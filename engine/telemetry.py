@@ -179,7 +179,7 @@ class RunStarted(Event, frozen=True, tag="run_started"):
     run_dir: str
     resumed: bool
     clients: int
-    rounds: int
+    rounds: int | None
     model: str
     dataset: str
     stand_in: str

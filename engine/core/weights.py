@@ -131,5 +131,5 @@ class Weights:
     def digest(self) -> str:
         """Unkeyed BLAKE3 (hex) over the canonical layout and the vector: the model's identity."""
         hasher = blake3(self.layout.canonical)
-        hasher.update(np.ascontiguousarray(self.vector).view(np.uint8))
+        hasher.update(np.ascontiguousarray(self.vector).view(np.uint8).data)
         return hasher.hexdigest()

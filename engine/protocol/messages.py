@@ -28,11 +28,11 @@ class ControlMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"
     epoch: int
 
 
-class EpochStarted(ControlMessage, tag="epoch_started"):
+class EpochStarted(ControlMessage, frozen=True, tag="epoch_started"):
     """A server took over. Everyone joins again; a server with a lower epoch stops."""
 
 
-class ModelPublished(ControlMessage, tag="model_published"):
+class ModelPublished(ControlMessage, frozen=True, tag="model_published"):
     """The manifest of a model: all its chunks are in `global_model`, the first at `first_offset`."""
 
     round: int
@@ -46,7 +46,7 @@ class ModelPublished(ControlMessage, tag="model_published"):
     """Bytes of the frame."""
 
 
-class RoundOpened(ControlMessage, tag="round_opened"):
+class RoundOpened(ControlMessage, frozen=True, tag="round_opened"):
     """Whoever is in `cohort` and not in `held` trains from `base`, or sends again what it has."""
 
     round: int
@@ -58,7 +58,7 @@ class RoundOpened(ControlMessage, tag="round_opened"):
     """Client -> transfer id (hex) of the update that the server holds."""
 
 
-class RoundClosed(ControlMessage, tag="round_closed"):
+class RoundClosed(ControlMessage, frozen=True, tag="round_closed"):
     """The checkpoint with these updates is on disk: whoever is in `accepted` may forget its frame."""
 
     round: int
@@ -67,7 +67,7 @@ class RoundClosed(ControlMessage, tag="round_closed"):
     """Digest of the new model."""
 
 
-class Receipt(ControlMessage, tag="receipt"):
+class Receipt(ControlMessage, frozen=True, tag="receipt"):
     """What became of one update. `held` and `duplicate` mean that the server has it, not that it is durable."""
 
     round: int
@@ -77,7 +77,7 @@ class Receipt(ControlMessage, tag="receipt"):
     """`held`, `duplicate`, or the reason of a rejection."""
 
 
-class JoinAnswered(ControlMessage, tag="join_answered"):
+class JoinAnswered(ControlMessage, frozen=True, tag="join_answered"):
     """The answer to one `Join`: a part of the data, or why not."""
 
     client: str
@@ -87,7 +87,7 @@ class JoinAnswered(ControlMessage, tag="join_answered"):
     reason: str = ""
 
 
-class RunEnded(ControlMessage, tag="run_ended"):
+class RunEnded(ControlMessage, frozen=True, tag="run_ended"):
     """There will be no further round."""
 
     reason: str
@@ -100,7 +100,7 @@ class TelemetryMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
     client: str
 
 
-class Join(TelemetryMessage, tag="join"):
+class Join(TelemetryMessage, frozen=True, tag="join"):
     """A client is there, new or again."""
 
     session: str
@@ -111,27 +111,27 @@ class Join(TelemetryMessage, tag="join"):
     """The part it already works on; None for a new one."""
 
 
-class Ready(TelemetryMessage, tag="ready"):
-    """A client has loaded its part."""
-
-    session: str
-    examples: int
-
-
-class Have(TelemetryMessage, tag="have"):
+class Have(TelemetryMessage, frozen=True, tag="have"):
     """A client has the model and starts training."""
 
     round: int
     digest: str
 
 
-class RepublishRequested(TelemetryMessage, tag="republish_requested"):
+class Sending(TelemetryMessage, frozen=True, tag="sending"):
+    """A client has trained and starts to send. Times are here because a frame holds none."""
+
+    round: int
+    train_s: float
+
+
+class RepublishRequested(TelemetryMessage, frozen=True, tag="republish_requested"):
     """The model of the current manifest cannot be read any more."""
 
     digest: str
 
 
-class Heartbeat(TelemetryMessage, tag="heartbeat"):
+class Heartbeat(TelemetryMessage, frozen=True, tag="heartbeat"):
     """Every few seconds."""
 
     session: str
@@ -140,7 +140,7 @@ class Heartbeat(TelemetryMessage, tag="heartbeat"):
     round: int | None
 
 
-class Leave(TelemetryMessage, tag="leave"):
+class Leave(TelemetryMessage, frozen=True, tag="leave"):
     """A client goes for good (`final`), or ends and may come back."""
 
     session: str
@@ -149,12 +149,12 @@ class Leave(TelemetryMessage, tag="leave"):
 
 
 Control = EpochStarted | ModelPublished | RoundOpened | RoundClosed | Receipt | JoinAnswered | RunEnded
-Telemetry = Join | Ready | Have | RepublishRequested | Heartbeat | Leave
+Telemetry = Join | Have | Sending | RepublishRequested | Heartbeat | Leave
 
 _Message = TypeVar("_Message")
 
-_control_decoder = msgspec.json.Decoder(Control)
-_telemetry_decoder = msgspec.json.Decoder(Telemetry)
+_control_decoder: "msgspec.json.Decoder[Control]" = msgspec.json.Decoder(Control)
+_telemetry_decoder: "msgspec.json.Decoder[Telemetry]" = msgspec.json.Decoder(Telemetry)
 
 
 def encode(message: ControlMessage | TelemetryMessage) -> bytes:
@@ -184,5 +184,6 @@ def _decode(value: bytes, decoder: "msgspec.json.Decoder[_Message]") -> _Message
         raise MessageInvalid(f"a message of {len(value)} bytes; the most is {MAX_MESSAGE_BYTES}")
     try:
         return decoder.decode(value)
-    except msgspec.DecodeError as error:
+    # Beside its own errors the decoder raises these for bad UTF-8 and for nesting without end.
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MessageInvalid(str(error)) from None

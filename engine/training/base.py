@@ -1,5 +1,6 @@
 """What the client and the server ask of a training library."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from engine.core.update import TrainingMetrics
@@ -46,6 +47,10 @@ class Trainer(Protocol):
 
 class Evaluator(Protocol):
     """The server's side of a training library: the initial model and held-out evaluation."""
+
+    def examples_by_part(self) -> Mapping[int, int]:
+        """Training examples in each part of the data."""
+        ...
 
     def initial_weights(self) -> Weights:
         """The model before round 1, a function of the seed alone."""

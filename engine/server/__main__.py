@@ -1,0 +1,66 @@
+"""`python -m engine.server`: puts one server together and runs it."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from engine.config import RunConfig
+from engine.data import partition_table, write_partition
+from engine.errors import EngineError
+from engine.lifecycle import Terminated, raise_on_signals
+from engine.logger import get_server_logger, setup_colored_logging
+from engine.server.federated_server import FederatedServer
+from engine.training.factory import open_evaluator
+from engine.transport.open import open_transport
+
+_log = get_server_logger()
+
+
+def main() -> int:
+    """Runs the server of the run in `--run-dir`; returns its exit code."""
+    arguments = _parser().parse_args()
+    raise_on_signals()
+    try:
+        config = RunConfig.load(arguments.run_dir / "config.toml")
+        setup_colored_logging(config.log_level)
+        return _serve(config, arguments)
+    except EngineError as error:
+        _log.error("%s", error, exc_info=_log.isEnabledFor(logging.DEBUG))
+        return error.exit_code
+    except Terminated as signal:
+        _log.info("ended by %s", signal)
+        return signal.exit_code
+
+
+def _serve(config: RunConfig, arguments: argparse.Namespace) -> int:
+    transport = open_transport(
+        arguments.bootstrap_servers,
+        embedded=arguments.embedded,
+        topic_prefix=config.topic_prefix,
+        name="server",
+    )
+    evaluator = open_evaluator(config)
+    if config.trainer != "null":
+        write_partition(partition_table(config), arguments.run_dir / "partition.csv")
+    server = FederatedServer(
+        config, arguments.run_dir, transport=transport, evaluator=evaluator, socket_path=arguments.socket
+    )
+    try:
+        _log.info("the run is over: %s", server.start())
+    finally:
+        server.close()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine.server", description=__doc__)
+    parser.add_argument("--run-dir", type=Path, required=True)
+    parser.add_argument("--bootstrap-servers", required=True)
+    parser.add_argument("--embedded", action="store_true", help="the broker is the embedded one")
+    parser.add_argument("--socket", type=Path, help="unix socket on which to take the supervisor's commands")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Everything the server says to its clients: on `control`, in order, and models on `global_model`."""
+
+from engine.core.weights import Weights
+from engine.failpoints import reach
+from engine.protocol.chunks import TransferHeader, split
+from engine.protocol.messages import ControlMessage, ModelPublished, Receipt, encode
+from engine.protocol.serialization import FrameMetadata, encode_frame
+from engine.transport.base import CONTROL, DEAD_LETTER, GLOBAL_MODEL, Delivery, Headers, Place, Transport
+
+_CONTROL = Place(CONTROL)
+_MODELS = Place(GLOBAL_MODEL)
+_DEAD_LETTERS = Place(DEAD_LETTER)
+DEAD_LETTER_BYTES = 4096
+_FLUSH_S = 60.0
+
+
+class Announcer:
+    """The server's voice.
+
+    Args:
+        transport: where to speak.
+        run: the run's id.
+        epoch: this server's epoch, in every record it writes.
+    """
+
+    def __init__(self, transport: Transport, run: str, epoch: int) -> None:
+        self._transport, self._run, self._epoch = transport, run, epoch
+        self._manifest_offset = -1
+        self._unconfirmed: list[tuple[Delivery, ControlMessage]] = []
+        self.bytes_sent = 0
+        """Bytes of models published since the broker was last empty."""
+        self.frame_bytes = 0
+        """Size of the newest model's frame."""
+
+    def forget(self) -> None:
+        """The broker is another one: what was published is gone."""
+        self._manifest_offset, self.bytes_sent = -1, 0
+        self._unconfirmed.clear()
+
+    def say(self, message: ControlMessage) -> Delivery:
+        """Says one thing on `control`. All but receipts are repeated until the broker has them."""
+        headers = [("epoch", b"%d" % self._epoch), ("manifest", b"%d" % self._manifest_offset)]
+        delivery = self._transport.publish(_CONTROL, encode(message), headers=headers)
+        if not isinstance(message, Receipt):  # a client that misses its receipt sends again
+            self._unconfirmed.append((delivery, message))
+        return delivery
+
+    def repeat_failed(self) -> None:
+        """Says again what the broker did not take."""
+        waiting, self._unconfirmed = self._unconfirmed, []
+        for delivery, message in waiting:
+            if delivery.error is not None:
+                self.say(message)
+            elif not delivery.done:
+                self._unconfirmed.append((delivery, message))
+
+    def publish_model(self, weights: Weights, digest: str, round_number: int) -> bool:
+        """Publishes a model: its chunks first, and once the broker has them all, its manifest.
+
+        Returns:
+            Whether the broker has it; if not, it must be published again.
+        """
+        about = FrameMetadata.of_model(weights.layout, run=self._run, round_number=round_number)
+        frame = encode_frame(about, weights.vector)
+        header = TransferHeader.of_frame(frame, about, epoch=self._epoch)
+        chunks = [
+            self._transport.publish(_MODELS, chunk.value, headers=chunk.headers)
+            for chunk in split(frame, header)
+        ]
+        self._transport.flush(_FLUSH_S)
+        self.frame_bytes = frame.nbytes
+        self.bytes_sent += frame.nbytes
+        if chunks[0].offset is None or any(chunk.offset is None for chunk in chunks):
+            return False
+        reach("server.chunks_published", round_number)
+        manifest = self.say(
+            ModelPublished(
+                run=self._run,
+                epoch=self._epoch,
+                round=round_number,
+                digest=digest,
+                transfer=header.transfer,
+                first_offset=chunks[0].offset,
+                size=frame.nbytes,
+            )
+        )
+        self._transport.flush(_FLUSH_S)
+        if manifest.offset is None:
+            return False
+        self._manifest_offset = manifest.offset
+        return True
+
+    def bury(self, value: bytes, reason: str, place: Place, offset: int) -> None:
+        """Keeps the head of a rejected record in `dead_letter`."""
+        headers: Headers = [
+            ("reason", reason.encode()),
+            ("topic", place.topic.encode()),
+            ("partition", b"%d" % place.partition),
+            ("offset", b"%d" % offset),
+        ]
+        self._transport.publish(_DEAD_LETTERS, value[:DEAD_LETTER_BYTES], headers=headers)
+
+    def flush(self) -> None:
+        self._transport.flush(_FLUSH_S)

@@ -1,0 +1,353 @@
+"""The server of a federation: opens rounds, takes updates in, aggregates, checkpoints, publishes, evaluates.
+
+The order at the end of a round is what makes every death harmless (`docs/protocol.md`, "The end of a round"):
+aggregate, digest, checkpoint, `round_closed`, model and manifest, evaluation, `round_finished`.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from engine import telemetry
+from engine.config import RunConfig
+from engine.core.exact_sum import ExactSum
+from engine.core.update import ClientUpdate
+from engine.core.weights import Weights
+from engine.errors import TooFewClients
+from engine.failpoints import reach
+from engine.protocol import messages
+from engine.server.correspondence import Correspondence
+from engine.server.checkpoint import Checkpoint, CheckpointHeader, RoundSummary
+from engine.server.evaluation import Evaluated, EvaluationWorker
+from engine.server.intake import Arrival
+from engine.server.metrics import ServerMetrics, append_row
+from engine.server.round import Contribution, Round
+from engine.server.takeover import Takeover, take_over
+from engine.strategies import open_strategy
+from engine.training.base import Evaluator
+from engine.transport.base import Transport
+
+Clock = Callable[[], float]
+
+
+class FederatedServer:
+    """Runs a federation in `sync` mode (design: cohort, quorum, deadline).
+
+    Args:
+        config: what the run computes.
+        run_dir: its directory; taken over from an earlier server if there was one.
+        transport: connected to the run's broker.
+        evaluator: the initial model and held-out evaluation.
+        socket_path: where the supervisor's commands are taken; None for a server on its own.
+        clock: monotonic seconds.
+
+    Raises:
+        RunDirectoryError, CheckpointError: the run cannot be taken over.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        run_dir: Path,
+        *,
+        transport: Transport,
+        evaluator: Evaluator,
+        socket_path: Path | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.config, self.run_dir = config, run_dir
+        self.metrics = ServerMetrics()
+        self._clock, self._evaluator = clock, evaluator
+        self._started_at = clock()
+        self._strategy = open_strategy(config.strategy)
+        takeover = take_over(config, run_dir, transport, evaluator, self._strategy)
+        self._adopt(takeover)
+        self._outside = Correspondence(
+            config,
+            transport,
+            takeover,
+            run_dir=run_dir,
+            examples_by_part=evaluator.examples_by_part(),
+            socket_path=socket_path,
+            clock=clock,
+        )
+        self._evaluation = EvaluationWorker(evaluator, clock)
+        self._sum = ExactSum(self._weights.layout.size)
+        self._finishing: tuple[int, RoundSummary] | None = None
+
+    def _adopt(self, takeover: Takeover) -> None:
+        header = takeover.checkpoint.header
+        self._store, self._journal, self._epoch = takeover.store, takeover.journal, takeover.epoch
+        self._weights, self._digest = takeover.checkpoint.weights, header.digest
+        self._strategy_state = takeover.checkpoint.strategy_state
+        self._rounds_done, self._last_summary = header.round, header.summary
+        self._accepted_last = header.accepted
+
+    # --- the life of a run
+
+    def start(self, duration_minutes: float | None = None) -> str:
+        """Runs rounds until the run is over.
+
+        Args:
+            duration_minutes: overrides the configuration; counted from this server's start.
+
+        Returns:
+            Why it is over, in words.
+
+        Raises:
+            TooFewClients: no round can reach its quorum any more.
+            BrokerLost: the broker stayed away longer than `broker_timeout_s`.
+            Overtaken: another server took the run over.
+        """
+        minutes = duration_minutes or self.config.duration_minutes
+        self._outside.announce_takeover(self._rounds_done, self._weights, self._digest)
+        self._complete_last_round()
+        reason = self._reason_to_end(minutes)
+        if not reason:
+            self._wait_for_clients()
+        while not reason:
+            self._run_round()
+            reason = self._reason_to_end(minutes)
+        self._conclude(reason)
+        return reason
+
+    def close(self) -> None:
+        """Lets go of the broker and the run directory."""
+        self._outside.close()
+        self._journal.close()
+
+    def _reason_to_end(self, duration_minutes: float | None) -> str:
+        if self.config.round_limit is not None and self._rounds_done >= self.config.round_limit:
+            return f"all {self.config.round_limit} rounds are done"
+        if self._outside.operators.stop_after_round:
+            return f"stopped by an operator after round {self._rounds_done}"
+        if duration_minutes is not None and self._clock() - self._started_at >= 60 * duration_minutes:
+            return f"{duration_minutes:g} minutes have passed"
+        if self.config.target_accuracy is not None:
+            self._await_evaluation()
+            accuracy = self._journal.history.last_accuracy
+            if accuracy is not None and accuracy >= self.config.target_accuracy:
+                return f"accuracy {accuracy:.4f} has reached the target of {self.config.target_accuracy:g}"
+        return ""
+
+    def _complete_last_round(self) -> None:
+        """Does what the newest checkpoint implies and an earlier server did not live to do."""
+        history, done = self._journal.history, self._rounds_done
+        if done == 0 or history.finished >= done:
+            return
+        if history.closed < done:
+            self._say_closed(done, len(self._accepted_last), self._accepted_last)
+        self._evaluate(done, self._last_summary)
+        self._await_evaluation()
+
+    def _wait_for_clients(self) -> None:
+        """Until all `--clients` have joined, or the start timeout."""
+        if self._rounds_done or self._journal.history.opened:
+            return
+        deadline = self._clock() + self.config.start_timeout_s
+        outside = self._outside
+        while self._clock() < deadline:
+            if len(outside.members) >= self.config.clients - len(outside.operators.given_up):
+                return
+            self._idle()
+
+    def _conclude(self, reason: str) -> None:
+        self._await_evaluation()
+        self._evaluator.save_model(self._weights.vector, str(self.run_dir / "final.keras"))
+        self._outside.say(messages.RunEnded(run=self.config.run_id, epoch=self._epoch, reason=reason))
+        self._outside.flush()
+
+    # --- one round
+
+    def _run_round(self) -> None:
+        self._outside.recycle_broker_if_large(self._idle)
+        self._outside.open_round(self._next_round())
+        weights = self.aggregate_model_updates(self.receive_model_updates())
+        self._close_round(weights)
+
+    def _next_round(self) -> Round:
+        number = self._rounds_done + 1
+        interrupted = self._journal.history.cohort_of(number)
+        cohort = interrupted or self._outside.members.clients()
+        current = Round(
+            number=number,
+            base_digest=self._digest,
+            cohort=cohort,
+            quorum=self._outside.operators.quorum,
+            deadline_s=self._outside.operators.deadline_s,
+            opened_at=self._clock(),
+            resumed=interrupted is not None,
+        )
+        if not current.is_reachable():
+            raise TooFewClients(
+                f"round {number} needs {max(1, current.required)} clients and {len(cohort)} are there; "
+                "add clients or lower the quorum, then resume"
+            )
+        return current
+
+    def receive_model_updates(
+        self, max_updates: int | None = None, timeout_ms: float | None = None
+    ) -> Iterator[ClientUpdate]:
+        """Yields the updates that enter the open round, as they come, until it may close.
+
+        An update counts as held, and its client is told so, when the next one is asked for.
+
+        Args:
+            max_updates: stop after so many; None for no limit.
+            timeout_ms: stop after so long; None for no limit.
+
+        Raises:
+            TooFewClients: so many left that the round can never close.
+        """
+        current = self._outside.the_round()
+        give_up_at = None if timeout_ms is None else self._clock() + timeout_ms / 1000
+        while not current.may_close(self._clock()):
+            for arrival, update in self._outside.turn():
+                yield update
+                self._hold(arrival, update)
+                max_updates = None if max_updates is None else max_updates - 1
+            self._finish_if_evaluated()
+            if max_updates == 0 or (give_up_at is not None and self._clock() >= give_up_at):
+                return
+            if not current.is_reachable():
+                raise TooFewClients(f"round {current.number} can no longer reach {current.required} updates")
+
+    def aggregate_model_updates(self, updates: Iterable[ClientUpdate]) -> Weights:
+        """The next global model: the strategy's step along the mean delta, weighted by examples.
+
+        Streams: however many updates there are, one sum is held. The result does not depend on their order.
+
+        Args:
+            updates: any iterable of updates from the current model.
+
+        Raises:
+            OutOfRange: a delta that the exact sum cannot hold.
+        """
+        self._sum.reset()
+        for update in updates:
+            self._sum.add(update.delta, update.num_examples)
+        started = self._clock()
+        layout = self._weights.layout
+        self._strategy_state, vector = self._strategy.apply(
+            self._strategy_state, self._weights.vector, self._sum.mean(), layout
+        )
+        self.metrics.aggregation_times.append(self._clock() - started)
+        return Weights(layout, vector)
+
+    def send_global_model(self) -> None:
+        """Publishes the current model, and after it its manifest."""
+        self._outside.publish_model(self._weights, self._digest, self._rounds_done)
+
+    def _hold(self, arrival: Arrival, update: ClientUpdate) -> None:
+        current = self._outside.the_round()
+        norm = float(np.linalg.norm(update.delta))
+        contribution = Contribution(
+            transfer=arrival.header.transfer,
+            num_examples=update.num_examples,
+            metrics=update.metrics,
+            num_bytes=arrival.num_bytes,
+            accepted_at=self._clock(),
+            train_s=self._outside.train_s(update),
+        )
+        current.contributions[update.client] = contribution
+        self.metrics.client_updates.append((update.round, update.client, update.num_examples, norm))
+        self._outside.acknowledge(arrival, update, contribution, norm)
+
+    def _close_round(self, weights: Weights) -> None:
+        current = self._outside.the_round()
+        current.is_closed = True
+        digest = weights.digest()
+        summary = self._outside.summarise(current, self.metrics.aggregation_times[-1])
+        self._await_evaluation()  # `round_finished` of the round before comes first
+        reach("server.before_checkpoint", current.number)
+        self._store.write(self._checkpoint(current, weights, digest, summary))
+        reach("server.after_checkpoint", current.number)
+        self._weights, self._digest, self._rounds_done = weights, digest, current.number
+        self.metrics.update_counts.append(len(current.contributions))
+        self.metrics.note_weights(weights.vector)
+        self._say_closed(current.number, len(current.contributions), tuple(current.contributions))
+        started = self._clock()
+        self.send_global_model()
+        summary.parts["publishing"] = self._clock() - started
+        self._evaluate(current.number, summary)
+
+    def _checkpoint(self, current: Round, weights: Weights, digest: str, summary: RoundSummary) -> Checkpoint:
+        header = CheckpointHeader(
+            run=self.config.run_id,
+            round=current.number,
+            epoch=self._epoch,
+            digest=digest,
+            layout=weights.layout,
+            accepted=tuple(current.contributions),
+            summary=summary,
+            members=self._outside.members.parts,
+            incarnation=self._outside.incarnation,
+            safe_offsets=self._outside.safe_offsets(),
+            strategy_arrays=tuple((name, array.size) for name, array in self._strategy_state.items()),
+        )
+        return Checkpoint(header, weights, self._strategy_state)
+
+    def _say_closed(self, number: int, updates: int, accepted: tuple[str, ...]) -> None:
+        self._journal.record(telemetry.RoundClosed(round=number, updates=updates, digest=self._digest))
+        self._outside.say(
+            messages.RoundClosed(
+                run=self.config.run_id,
+                epoch=self._epoch,
+                round=number,
+                accepted=accepted,
+                digest=self._digest,
+            )
+        )
+        reach("server.round_closed", number)
+
+    # --- evaluation, beside the next round
+
+    def _evaluate(self, number: int, summary: RoundSummary) -> None:
+        self._finishing = (number, summary)
+        is_last = number == self.config.round_limit
+        if number % self.config.eval_every == 0 or is_last or self.config.target_accuracy is not None:
+            self._evaluation.submit(number, self._weights.vector)
+        else:
+            self._finish_round(Evaluated(number, None, 0.0))
+
+    def _await_evaluation(self) -> None:
+        while self._finishing is not None:
+            self._finish_if_evaluated()
+            if self._finishing is not None:
+                self._idle()
+
+    def _finish_if_evaluated(self) -> None:
+        evaluated = self._evaluation.poll()
+        if evaluated is not None:
+            if evaluated.error is not None:
+                raise evaluated.error
+            self._finish_round(evaluated)
+
+    def _finish_round(self, evaluated: Evaluated) -> None:
+        if self._finishing is None:
+            return
+        (number, summary), self._finishing = self._finishing, None
+        reach("server.before_round_finished", number)
+        event = telemetry.RoundFinished(
+            round=number,
+            updates=summary.updates,
+            examples=summary.examples,
+            accuracy=evaluated.result.accuracy if evaluated.result else None,
+            loss=evaluated.result.loss if evaluated.result else None,
+            digest=self._digest,
+            seconds=summary.seconds,
+            parts={**summary.parts, "evaluation": evaluated.seconds},
+            bytes_up=summary.bytes_up,
+            bytes_down=self._outside.bytes_down(number),
+        )
+        self._journal.record(event)
+        append_row(self.run_dir / "metrics.csv", event)
+        self.metrics.global_accuracy.append(event.accuracy)
+        self._store.prune(self._journal.history.best_round)
+
+    def _idle(self) -> None:
+        """One turn in which no update can enter a round."""
+        for _ in self._outside.turn():
+            pass

@@ -1,0 +1,66 @@
+"""What an earlier server of this run has already recorded, read back from its events."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine import telemetry
+from engine.event_log import read_events
+
+
+@dataclass(slots=True)
+class History:
+    """The facts in `events.jsonl` that a restarted server needs, to record nothing twice."""
+
+    closed: int = 0
+    """Highest round with a `round_closed`."""
+    finished: int = 0
+    """Highest round with a `round_finished`."""
+    best_round: int | None = None
+    best_accuracy: float = -1.0
+    last_accuracy: float | None = None
+    opened: telemetry.RoundOpened | None = None
+    """The newest `round_opened`."""
+    accepted: set[tuple[int, str]] = field(default_factory=set)
+    """(round, client) of the updates accepted since the newest round was first opened."""
+    parts: dict[str, int] = field(default_factory=dict)
+    """Client -> part, of everyone who joined and has not left."""
+    left: set[str] = field(default_factory=set)
+    """Clients that left and did not join again."""
+
+    @classmethod
+    def read(cls, path: Path) -> "History":
+        history = cls()
+        for _, event in read_events(path):
+            if event is not None:
+                history.note(event)
+        return history
+
+    def note(self, event: telemetry.Event) -> None:
+        """Folds one event in; the live server keeps its history current with the same code."""
+        match event:
+            case telemetry.ClientJoined():
+                self.parts[event.client] = event.part
+                self.left.discard(event.client)
+            case telemetry.ClientLeft():
+                self.parts.pop(event.client, None)
+                self.left.add(event.client)
+            case telemetry.RoundOpened():
+                if self.opened is None or event.round > self.opened.round:
+                    self.accepted.clear()
+                self.opened = event
+            case telemetry.UpdateAccepted():
+                self.accepted.add((event.round, event.client))
+            case telemetry.RoundClosed():
+                self.closed = event.round
+            case telemetry.RoundFinished():
+                self.finished, self.last_accuracy = event.round, event.accuracy
+                if event.accuracy is not None and event.accuracy > self.best_accuracy:
+                    self.best_round, self.best_accuracy = event.round, event.accuracy
+            case _:
+                pass
+
+    def cohort_of(self, round_number: int) -> tuple[str, ...] | None:
+        """Who takes part in a round that was opened and not closed, without those that left."""
+        if self.opened is None or self.opened.round != round_number:
+            return None
+        return tuple(client for client in self.opened.cohort if client not in self.left)

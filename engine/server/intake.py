@@ -1,0 +1,111 @@
+"""Turns records of `model_updates` into whole, verified frames, and knows from where to read again."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.core.weights import Layout
+from engine.errors import ProtocolError, TransferError
+from engine.protocol.chunks import BUDGET_BYTES, EXPIRY_S, Assembler, TransferHeader
+from engine.protocol.serialization import Frame, max_frame_bytes, parse_frame
+from engine.spill import file_allocator
+from engine.transport.base import MODEL_UPDATES, PARTITIONS, Place, Record
+
+UPDATE_PLACES = tuple(Place(MODEL_UPDATES, n) for n in range(PARTITIONS[MODEL_UPDATES]))
+
+
+class Arrival(NamedTuple):
+    """A whole transfer whose digest matches."""
+
+    header: TransferHeader
+    frame: Frame
+    record: Record
+    """The record that completed it."""
+    num_bytes: int
+
+
+class Repetition(NamedTuple):
+    """The last record of a transfer that is held already: its client missed the receipt."""
+
+    header: TransferHeader
+    record: Record
+
+
+class Refusal(NamedTuple):
+    """A record, or the transfer it completed, that is not what the protocol says."""
+
+    header: TransferHeader | None
+    """None where the record belongs to no whole transfer."""
+    record: Record
+    error: ProtocolError
+
+
+class Intake:
+    """Assembles updates.
+
+    Args:
+        layout: of the global model; bounds every allocation.
+        spill_dir: where buffers beyond the memory budget lie.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, layout: Layout, spill_dir: Path, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._payload_bytes = layout.num_bytes
+        self._assembler = Assembler(
+            max_frame_bytes(layout), BUDGET_BYTES, EXPIRY_S, spill=file_allocator(spill_dir)
+        )
+        self.bytes_taken = 0
+        """Bytes of updates read since the broker was last empty."""
+        self.positions: dict[Place, int] = dict.fromkeys(UPDATE_PLACES, 0)
+        """The next offset of each partition."""
+
+    def start_at(self, positions: Mapping[Place, int]) -> None:
+        """Forgets everything and reads from `positions` on."""
+        self._assembler.clear()
+        self.positions = dict.fromkeys(UPDATE_PLACES, 0) | dict(positions)
+        self.bytes_taken = 0
+
+    def take(self, record: Record) -> Arrival | Repetition | Refusal | None:
+        """Takes one record; None while its transfer is unfinished."""
+        self.positions[record.place] = record.offset + 1
+        self.bytes_taken += len(record.value)
+        header = None
+        try:
+            whole = self._assembler.add(
+                record.headers, record.value, record.place, record.offset, self._clock()
+            )
+            if whole is None:
+                return self._repeated(record)
+            header = whole.header
+            frame = parse_frame(whole.frame, max_payload_bytes=self._payload_bytes)
+            return Arrival(header, frame, record, whole.frame.nbytes)
+        except TransferError as error:
+            return Refusal(None, record, error)
+        except ProtocolError as error:
+            if header is not None:
+                self._assembler.forget(header.transfer)
+            return Refusal(header, record, error)
+
+    def forget(self, arrival: Arrival) -> None:
+        """The update was not used: if it is sent again, it is looked at again."""
+        self._assembler.forget(arrival.header.transfer)
+
+    def _repeated(self, record: Record) -> Repetition | None:
+        header, seq = TransferHeader.from_record_headers(record.headers)
+        is_last = seq == header.count - 1
+        return (
+            Repetition(header, record) if is_last and self._assembler.has_finished(header.transfer) else None
+        )
+
+    def expire(self) -> None:
+        """Gives up on transfers that stopped coming."""
+        self._assembler.expire(self._clock())
+
+    def safe_offsets(self) -> dict[str, int]:
+        """Partition -> the lowest offset from which nothing that is not aggregated would be missed."""
+        unfinished = self._assembler.first_offsets()
+        return {
+            str(place.partition): min(position, unfinished.get(place, position))
+            for place, position in self.positions.items()
+        }

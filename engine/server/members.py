@@ -1,0 +1,125 @@
+"""Who belongs to the federation, on which part of the data, and when each was last heard of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from engine.protocol.messages import Join
+
+
+class Admission(NamedTuple):
+    """The answer to a join."""
+
+    part: int | None
+    reason: str
+    """Why there is no part; empty otherwise."""
+    is_new: bool
+    came_back_after_s: float | None
+    """How long a lost or restarted client had been away; None where it was not."""
+
+
+@dataclass(slots=True)
+class Member:
+    """A client that has a part, whether it can be heard at the moment or not."""
+
+    part: int
+    session: str
+    last_heard: float
+    lost_since: float | None = None
+    state: str = "idle"
+
+
+class Members:
+    """The members of the federation. No clock inside: `now` is monotonic seconds.
+
+    Args:
+        num_parts: parts that the data are cut into; each belongs to one member at a time.
+        timeout_s: silence after which a member counts as lost.
+    """
+
+    def __init__(self, num_parts: int, timeout_s: float) -> None:
+        self._num_parts, self._timeout_s = num_parts, timeout_s
+        self._members: dict[str, Member] = {}
+
+    def __contains__(self, client: str) -> bool:
+        return client in self._members
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __getitem__(self, client: str) -> Member:
+        return self._members[client]
+
+    @property
+    def parts(self) -> dict[str, int]:
+        return {client: member.part for client, member in self._members.items()}
+
+    def clients(self) -> tuple[str, ...]:
+        """Everyone who belongs, in a fixed order: the next cohort."""
+        return tuple(sorted(self._members, key=_numeric_first))
+
+    def restore(self, parts: Mapping[str, int], now: float) -> None:
+        """Members known from before a restart; they count as heard of now."""
+        for client, part in parts.items():
+            self._members[client] = Member(part, session="", last_heard=now)
+
+    def join(self, message: Join, now: float) -> Admission:
+        """Admits a client, new or again, on the part it asks for if that is free."""
+        member = self._members.get(message.client)
+        if member is None:
+            part = self._free_part(message)
+            if part is None:
+                return Admission(None, f"no data part is free: all {self._num_parts} are taken", False, None)
+            self._members[message.client] = Member(part, message.session, now)
+            return Admission(part, "", True, None)
+        away = now - (member.lost_since if member.lost_since is not None else member.last_heard)
+        is_back = member.lost_since is not None or member.session not in ("", message.session)
+        member.session, member.last_heard, member.lost_since = message.session, now, None
+        return Admission(member.part, "", False, away if is_back else None)
+
+    def heard(self, client: str, now: float, state: str | None = None) -> float | None:
+        """Notes a sign of life; the seconds it had been lost, if it had been."""
+        member = self._members.get(client)
+        if member is None:
+            return None
+        away = None if member.lost_since is None else now - member.lost_since
+        member.last_heard, member.lost_since = now, None
+        member.state = state or member.state
+        return away
+
+    def lose(self, client: str, now: float) -> bool:
+        """Marks a member as lost; False if it is unknown or lost already."""
+        member = self._members.get(client)
+        if member is None or member.lost_since is not None:
+            return False
+        member.lost_since = now
+        return True
+
+    def silent(self, now: float) -> Sequence[str]:
+        """Members not heard of for too long and not yet marked as lost."""
+        return [
+            client
+            for client, member in self._members.items()
+            if member.lost_since is None and now - member.last_heard > self._timeout_s
+        ]
+
+    def excuse_silence(self, now: float) -> None:
+        """Counts everyone as heard of now: it was the broker that was silent."""
+        for member in self._members.values():
+            member.last_heard = max(member.last_heard, now)
+
+    def remove(self, client: str) -> bool:
+        """Takes a member out for good and frees its part; False if it is unknown."""
+        return self._members.pop(client, None) is not None
+
+    def _free_part(self, message: Join) -> int | None:
+        free = set(range(self._num_parts)) - set(self.parts.values())
+        own_number = int(message.client) - 1 if message.client.isdigit() else None
+        for wished in (message.part, own_number):
+            if wished in free:
+                return wished
+        return min(free, default=None)
+
+
+def _numeric_first(client: str) -> tuple[bool, int, str]:
+    return (not client.isdigit(), int(client) if client.isdigit() else 0, client)

@@ -1,0 +1,89 @@
+"""Carries out what an operator asks of the server, through the supervisor."""
+
+from pathlib import Path
+
+from engine.commands import (
+    Answer,
+    ClientExited,
+    Inspect,
+    RecycleBroker,
+    ServerCommand,
+    SetRound,
+    StopAfterRound,
+)
+from engine.config import RunConfig
+from engine.server.operator_socket import OperatorSocket
+from engine.server.reception import Reception
+from engine.server.round import Round
+
+
+class Operators:
+    """The rules that can change while the run goes on, and who changes them.
+
+    Args:
+        socket_path: where commands are taken; None for a server on its own.
+        reception: told of clients whose process ended.
+        config: the rules at the start.
+    """
+
+    def __init__(self, socket_path: Path | None, reception: Reception, config: RunConfig) -> None:
+        self._socket = OperatorSocket(socket_path) if socket_path else None
+        self._reception = reception
+        self._num_parts = config.num_parts
+        self.quorum, self.deadline_s = config.quorum, config.deadline_s
+        self.stop_after_round = False
+        self.given_up: set[str] = set()
+        """Clients whose process will not come back."""
+
+    def obey(self, current: Round | None, now: float) -> None:
+        """Carries out the commands that have come, in order."""
+        if self._socket is None:
+            return
+        for command, reply in self._socket.poll():
+            reply(self._carry_out(command, current, now))
+
+    def request_recycling(self, reason: str) -> bool:
+        """Asks the supervisor for a fresh embedded broker; False where nobody listens."""
+        return self._socket is not None and self._socket.request(RecycleBroker(reason=reason))
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
+    def _carry_out(self, command: ServerCommand, current: Round | None, now: float) -> Answer:
+        match command:
+            case ClientExited(will_restart=True):
+                self._reception.lose(command.client, command.reason, now)
+            case ClientExited():
+                self.given_up.add(command.client)
+                self._reception.dismiss(command.client, command.reason)
+            case StopAfterRound():
+                self.stop_after_round = True
+                return Answer(ok=True, text="the run ends after this round")
+            case SetRound():
+                return self._set(command)
+            case Inspect():
+                return Answer(ok=True, data=self._view(current))
+        return Answer(ok=True)
+
+    def _set(self, command: SetRound) -> Answer:
+        if command.quorum is not None and not 1 <= command.quorum <= self._num_parts:
+            return Answer(ok=False, text=f"quorum must be from 1 to {self._num_parts}")
+        if command.deadline_s is not None and command.deadline_s <= 0:
+            return Answer(ok=False, text="deadline_s must be above 0")
+        self.quorum = command.quorum or self.quorum
+        self.deadline_s = command.deadline_s or self.deadline_s
+        return Answer(
+            ok=True, text=f"from the next round: quorum {self.quorum}, deadline_s {self.deadline_s}"
+        )
+
+    def _view(self, current: Round | None) -> dict[str, object]:
+        members = self._reception.members
+        return {
+            "round": current.number if current else None,
+            "cohort": list(current.cohort) if current else [],
+            "accepted": list(current.contributions) if current else [],
+            "members": {client: members[client].state for client in members.clients()},
+            "quorum": self.quorum,
+            "deadline_s": self.deadline_s,
+        }

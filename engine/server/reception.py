@@ -1,0 +1,121 @@
+"""Takes in what clients say on `telemetry` and keeps the membership current."""
+
+from collections.abc import Mapping
+
+from engine import telemetry
+from engine.protocol import messages
+from engine.server.announcer import Announcer
+from engine.server.journal import Journal
+from engine.server.members import Members
+
+
+class Reception:
+    """The server's ear for everything but updates. No clock inside: `now` is monotonic seconds.
+
+    Args:
+        members: who belongs; changed here alone.
+        examples_by_part: size of each part of the data; empty where it is not known.
+    """
+
+    def __init__(
+        self,
+        *,
+        members: Members,
+        announcer: Announcer,
+        journal: Journal,
+        num_parts: int,
+        examples_by_part: Mapping[int, int],
+        run: str,
+        epoch: int,
+    ) -> None:
+        self.members = members
+        self._announcer, self._journal = announcer, journal
+        self._num_parts, self._examples_by_part = num_parts, examples_by_part
+        self._run, self._epoch = run, epoch
+        self.train_s: dict[tuple[int, str], float] = {}
+        """(round, client) -> seconds of training, as the client says."""
+        self.downloads: dict[int, int] = {}
+        """Round -> how many clients said that they have its model."""
+
+    def hear(self, message: messages.Telemetry, now: float) -> bool:
+        """Takes one message; True if it asks for the model to be published again."""
+        if message.run != self._run:
+            return False
+        match message:
+            case messages.Join():
+                self._admit(message, now)
+            case messages.Leave(final=True):
+                self.dismiss(message.client, message.reason)
+            case messages.Leave():
+                self.lose(message.client, message.reason, now)
+            case messages.Have():
+                self.downloads[message.round] = self.downloads.get(message.round, 0) + 1
+                self._alive(message.client, now, "training")
+            case messages.Sending():
+                self.train_s[message.round, message.client] = message.train_s
+                self._alive(message.client, now, "sending")
+            case messages.Heartbeat():
+                self._alive(message.client, now, message.state)
+            case messages.RepublishRequested():
+                return True
+        return False
+
+    def check_silence(self, now: float) -> None:
+        """Marks as lost whoever has been silent for too long."""
+        for client in self.members.silent(now):
+            silence = now - self.members[client].last_heard
+            self.lose(client, f"silent for {silence:.0f} s", now)
+
+    def lose(self, client: str, reason: str, now: float) -> None:
+        """A member is away; it still belongs, and is waited for."""
+        if self.members.lose(client, now):
+            self._journal.record(telemetry.ClientLost(client=client, reason=reason))
+
+    def dismiss(self, client: str, reason: str) -> None:
+        """A member is out for good; its part of the data is free again."""
+        if self.members.remove(client):
+            self._journal.record(telemetry.ClientLeft(client=client, reason=reason))
+
+    def forget_round(self, round_number: int) -> None:
+        """Drops what was noted for rounds up to this one."""
+        self.train_s = {key: value for key, value in self.train_s.items() if key[0] > round_number}
+        self.downloads = {key: value for key, value in self.downloads.items() if key >= round_number}
+
+    def _admit(self, message: messages.Join, now: float) -> None:
+        admission = self.members.join(message, now)
+        if admission.part is None:
+            refused = telemetry.ClientRefused(
+                client=message.client, host=message.host, reason=admission.reason
+            )
+            self._journal.record(refused)
+        elif admission.is_new:
+            self._journal.record(
+                telemetry.ClientJoined(
+                    client=message.client,
+                    host=message.host,
+                    pid=message.pid,
+                    part=admission.part,
+                    examples=self._examples_by_part.get(admission.part),
+                )
+            )
+        elif admission.came_back_after_s is not None:
+            self._back(message.client, admission.came_back_after_s)
+        self._announcer.say(
+            messages.JoinAnswered(
+                run=self._run,
+                epoch=self._epoch,
+                client=message.client,
+                session=message.session,
+                part=admission.part,
+                parts=self._num_parts,
+                reason=admission.reason,
+            )
+        )
+
+    def _alive(self, client: str, now: float, state: str) -> None:
+        away_s = self.members.heard(client, now, state)
+        if away_s is not None:
+            self._back(client, away_s)
+
+    def _back(self, client: str, away_s: float) -> None:
+        self._journal.record(telemetry.ClientBack(client=client, away_s=round(away_s, 3)))

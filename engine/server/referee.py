@@ -1,0 +1,91 @@
+"""Says of every update what becomes of it: a receipt to its client, an event, a place in `dead_letter`."""
+
+from engine import telemetry
+from engine.core.update import ClientUpdate
+from engine.errors import ProtocolError, UpdateRejected
+from engine.protocol.chunks import TransferHeader
+from engine.protocol.messages import Receipt
+from engine.server.announcer import Announcer
+from engine.server.gate import Gate
+from engine.server.intake import Arrival, Refusal, Repetition
+from engine.server.journal import Journal
+from engine.server.round import Round
+from engine.transport.base import Record
+
+HELD = "held"
+
+
+class Referee:
+    """Judges arrivals against the open round and makes the verdicts known."""
+
+    def __init__(self, *, gate: Gate, announcer: Announcer, journal: Journal, run: str, epoch: int) -> None:
+        self._gate, self._announcer, self._journal = gate, announcer, journal
+        self._run, self._epoch = run, epoch
+
+    def judge(
+        self, arrival: Arrival, current: Round, part: int | None, *, quiet: bool
+    ) -> ClientUpdate | None:
+        """The update, if it may enter the round.
+
+        Args:
+            arrival: a whole transfer.
+            current: the newest round; no update enters once it is closed.
+            part: the part of the data of the client it names.
+            quiet: a record from before the server's start; its client has had its answer, or will send again.
+        """
+        about = arrival.frame.metadata
+        try:
+            return self._gate.judge(arrival.frame, current, part)
+        except UpdateRejected as rejection:
+            if quiet:
+                return None
+            self._answer(arrival.header, rejection.reason)
+            if rejection.reason not in ("duplicate", "round_closed"):
+                self._reject(arrival.record, about.client, about.round, rejection.reason, str(rejection))
+        except ProtocolError as error:
+            if not quiet:
+                self.refuse(Refusal(arrival.header, arrival.record, error))
+        return None
+
+    def hold(self, arrival: Arrival) -> None:
+        """The update is in the sum: tells its client."""
+        self._answer(arrival.header, HELD)
+
+    def repeat(self, repetition: Repetition) -> None:
+        """The update is in the sum already: tells its client again."""
+        self._answer(repetition.header, "duplicate")
+
+    def refuse(self, refusal: Refusal) -> None:
+        """A record that is not what the protocol says."""
+        header = refusal.header
+        client, round_number = (header.client, header.round) if header else ("", None)
+        if header:
+            self._answer(header, refusal.error.reason)
+        self._reject(refusal.record, client, round_number, refusal.error.reason, str(refusal.error))
+
+    def _answer(self, header: TransferHeader, verdict: str) -> None:
+        receipt = Receipt(
+            run=self._run,
+            epoch=self._epoch,
+            round=header.round,
+            client=header.client,
+            transfer=header.transfer,
+            verdict=verdict,
+        )
+        self._announcer.say(receipt)
+
+    def _reject(
+        self, record: Record, client: str, round_number: int | None, reason: str, detail: str
+    ) -> None:
+        self._announcer.bury(record.value, reason, record.place, record.offset)
+        self._journal.record(
+            telemetry.UpdateRejected(
+                client=client,
+                round=round_number,
+                reason=reason,
+                detail=detail,
+                topic=record.place.topic,
+                partition=record.place.partition,
+                offset=record.offset,
+            )
+        )

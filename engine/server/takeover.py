@@ -1,0 +1,117 @@
+"""What a server does before its first word: lock the run, load its newest state, and take the next epoch."""
+
+import fcntl
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.config import RunConfig
+from engine.errors import CheckpointError, RunDirectoryError
+from engine.logger import get_server_logger
+from engine.server.checkpoint import Checkpoint, CheckpointHeader, CheckpointStore, RoundSummary, next_epoch
+from engine.server.intake import UPDATE_PLACES
+from engine.server.journal import Journal
+from engine.strategies.base import Strategy
+from engine.training.base import Evaluator
+from engine.transport.base import CONTROL, MODEL_UPDATES, TELEMETRY, Place, Transport
+
+_CONTROL_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """A run, locked and loaded, and where to read on."""
+
+    lock: int
+    """Descriptor that holds the run directory's lock until it is closed."""
+    store: CheckpointStore
+    journal: Journal
+    checkpoint: Checkpoint
+    epoch: int
+    positions: dict[Place, int]
+    replay_end: dict[Place, int]
+    """Updates below these offsets were sent to an earlier server."""
+
+
+def take_over(
+    config: RunConfig, run_dir: Path, transport: Transport, evaluator: Evaluator, strategy: Strategy
+) -> Takeover:
+    """Locks the run, loads or makes its newest checkpoint, creates the topics and takes the next epoch.
+
+    Raises:
+        RunDirectoryError: another server holds the run, or its directory cannot be written.
+        CheckpointError: none verifies, or the newest belongs to another run.
+        BrokerError: the broker cannot be used.
+    """
+    lock = _lock(run_dir / "server.lock")
+    store = CheckpointStore(run_dir / "checkpoints")
+    checkpoint = store.newest()
+    if checkpoint is None:
+        checkpoint = _first_checkpoint(config, evaluator, strategy)
+        store.write(checkpoint)
+    header = checkpoint.header
+    if header.run != config.run_id:
+        raise CheckpointError(f"{run_dir}: its checkpoint is of run {header.run!r}, not {config.run_id!r}")
+    transport.create_topics()
+    epoch = next_epoch(run_dir / "epoch", header.epoch, _epoch_on_control(transport))
+    ends = {topic: transport.end_offsets(topic) for topic in (CONTROL, TELEMETRY, MODEL_UPDATES)}
+    return Takeover(
+        lock=lock,
+        store=store,
+        journal=Journal(run_dir / "events.jsonl", config.run_id, get_server_logger()),
+        checkpoint=checkpoint,
+        epoch=epoch,
+        positions=_safe_positions(header, transport.incarnation) | ends[CONTROL] | ends[TELEMETRY],
+        replay_end=ends[MODEL_UPDATES],
+    )
+
+
+def _safe_positions(header: CheckpointHeader, incarnation: str) -> dict[Place, int]:
+    """Where to read updates from: offsets of another broker mean nothing here."""
+    if header.incarnation != incarnation:
+        return dict.fromkeys(UPDATE_PLACES, 0)
+    return {place: header.safe_offsets.get(str(place.partition), 0) for place in UPDATE_PLACES}
+
+
+def _first_checkpoint(config: RunConfig, evaluator: Evaluator, strategy: Strategy) -> Checkpoint:
+    weights = evaluator.initial_weights()
+    state = strategy.init(weights.layout)
+    header = CheckpointHeader(
+        run=config.run_id,
+        round=0,
+        epoch=0,
+        digest=weights.digest(),
+        layout=weights.layout,
+        accepted=(),
+        summary=RoundSummary(),
+        members={},
+        incarnation="",
+        safe_offsets={},
+        strategy_arrays=tuple((name, array.size) for name, array in state.items()),
+    )
+    return Checkpoint(header, weights, state)
+
+
+def _epoch_on_control(transport: Transport) -> int:
+    """The epoch of the last record of `control`; 0 where it is empty."""
+    (place, end), *_ = transport.end_offsets(CONTROL).items()
+    if end == 0:
+        return 0
+    transport.assign({place: end - 1})
+    give_up_at = time.monotonic() + _CONTROL_WAIT_S
+    while time.monotonic() < give_up_at:
+        for record in transport.poll(0.1):
+            return int(record.headers.get("epoch", b"0"))
+    return 0
+
+
+def _lock(path: Path) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RunDirectoryError(f"{path.parent}: another server is running this run") from None
+    except OSError as error:
+        raise RunDirectoryError(f"{path}: {error.strerror}") from error
+    return descriptor
