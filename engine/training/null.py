@@ -51,6 +51,9 @@ class NullEvaluator:
     def __init__(self, config: RunConfig) -> None:
         self._config = config
 
+    def examples_by_part(self) -> dict[int, int]:
+        return {part: null_num_examples(part) for part in range(self._config.num_parts)}
+
     def initial_weights(self) -> Weights:
         return get_random_weights(self._config.model, seed=self._config.seed)
 
