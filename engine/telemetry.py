@@ -271,17 +271,24 @@ AnyEvent = (
 )  # fmt: skip
 
 _envelope_decoder = msgspec.json.Decoder(Envelope)
-_event_decoder = msgspec.json.Decoder(AnyEvent)
+_event_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
 def decode_line(line: bytes) -> tuple[Envelope, AnyEvent | None]:
     """Reads one line of any of the three files; the event is None where its type is not known.
 
     Raises:
-        msgspec.DecodeError: not JSON, or not an envelope (a torn line).
+        msgspec.DecodeError: not JSON in UTF-8, or not an envelope (a torn line).
     """
-    envelope = _envelope_decoder.decode(line)
     try:
-        return envelope, _event_decoder.decode(line)
+        envelope = _envelope_decoder.decode(line)
+        return envelope, _decode_event(line)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(str(error)) from None
+
+
+def _decode_event(line: bytes) -> AnyEvent | None:
+    try:
+        return _event_decoder.decode(line)
     except msgspec.ValidationError:
-        return envelope, None
+        return None

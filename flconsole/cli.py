@@ -50,9 +50,10 @@ def run(
     from flconsole import headless as front_end
     from flconsole import plan
 
+    resolved = plan.resolve(settings, config)
     if not headless:
         _say("there is no screen yet: this is what run --headless does")
-    resolved, run_dir = plan.create_run(plan.resolve(settings, config))
+    resolved, run_dir = plan.create_run(resolved)
     raise typer.Exit(front_end.run_headless(resolved, run_dir, resumed=False, json=json))
 
 
