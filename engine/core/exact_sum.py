@@ -1,12 +1,12 @@
 """A weighted mean of updates that is the same, bit for bit, in whatever order they come.
 
 Each product n * delta is rounded, half to even, to a multiple of 2^-36 and added as a 64-bit integer. Integer
-addition is associative, and the bounds below keep it from overflowing: |delta| <= 2^6 and less than 2^21 examples
-in total give sums below 2^27, that is below 2^63 steps of the grid.
+addition is associative, and the bounds below keep it from overflowing: |delta| <= 2^6 and fewer than 2^21
+examples in total give sums below 2^27, which is 2^63 steps of the grid.
 
-The rounding is one addition (Dekker 1971; Knuth, TAOCP 2, 4.2.2): between 2^16 and 2^17 a float64 is a multiple of 2^-36,
-so adding 1.5 * 2^16 rounds, and the bits of the result, read as an integer, count steps of the grid from the bits of
-that constant. The accumulator adds these bits as they are and takes the constants off once, at the end.
+The rounding is one addition (after Dekker 1971): between 2^16 and 2^17 a float64 is a multiple of 2^-36, so
+adding 1.5 * 2^16 rounds, and the bits of the result, read as an integer, count steps of the grid from the bits
+of that constant. The accumulator adds these bits as they are and takes the constants off once, at the end.
 """
 
 from typing import Final
@@ -23,8 +23,8 @@ MAX_ABS_DELTA: Final = 64.0
 GRID: Final = 2.0**-36
 """Step of the sum; for n examples the mean is exact to GRID / (2n)."""
 
-_BLOCK: Final = 1 << 16
-"""Values handled at a time, so that the scratch stays in the cache."""
+_BLOCK: Final = 1 << 18
+"""Values handled at a time: the scratch stays in the cache, and memory is read in long runs."""
 _MAGIC: Final = 1.5 * 2.0**16
 _MAGIC_BITS: Final = int(np.float64(_MAGIC).view(np.int64))
 _MAGIC_RANGE: Final = 2.0**15
@@ -35,7 +35,7 @@ def peak(delta: Vector) -> float:
     """Largest absolute value; NaN if any value is not finite, 0 for an empty vector."""
     if delta.size == 0:
         return 0.0
-    largest = float(max(delta.max(), -delta.min()))
+    largest = abs(float(max(delta.max(), -delta.min())))
     return largest if np.isfinite(largest) else float("nan")
 
 
@@ -86,7 +86,8 @@ class ExactSum:
                 self._take_back(delta[:start], num_examples)
                 raise OutOfRange(f"a value of {largest} in an update; at most {MAX_ABS_DELTA} is allowed")
             steps, constants = self._to_steps(delta[start : start + _BLOCK], num_examples, largest)
-            self._steps[start : start + _BLOCK] += steps
+            total = self._steps[start : start + _BLOCK]
+            total += steps
             self._constants[start // _BLOCK] += constants
         self._count += 1
         self._num_examples += num_examples
@@ -131,7 +132,8 @@ class ExactSum:
         for start in range(0, delta.size, _BLOCK):
             block = delta[start : start + _BLOCK]
             steps, constants = self._to_steps(block, num_examples, peak(block))
-            self._steps[start : start + _BLOCK] -= steps
+            total = self._steps[start : start + _BLOCK]
+            total -= steps
             self._constants[start // _BLOCK] -= constants
 
 
