@@ -1,7 +1,7 @@
 """Folds what a run records into a `RunState`, one record after the other.
 
-This is the one path for a live run, a re-attached one and a replay. A record that was folded before is ignored,
-and so is a type this software does not know. How the records of the server and those of the supervisor
+This is the one path for a live run, a re-attached one and a replay. What was folded before is ignored, and
+so is a type this software does not know. How the records of the server and those of the supervisor
 interleave makes no difference: each has fields of its own in the state, joined when they are read.
 """
 
@@ -44,9 +44,7 @@ def fold_all(state: RunState, records: Iterable[tuple[Envelope, AnyEvent | None]
 def _run_started(state: RunState, envelope: Envelope, event: telemetry.RunStarted) -> RunState:
     """A new supervisor: whatever ran before it is gone."""
     processes = {name: replace(process, pid=None, exit=None) for name, process in state.processes.items()}
-    return replace(
-        state, started=event, started_at=envelope.ts, outcome=None, processes=processes, finished_at=()
-    )
+    return replace(state, started=event, started_at=envelope.ts, outcome=None, processes=processes)
 
 
 def _process_started(state: RunState, _envelope: Envelope, event: telemetry.ProcessStarted) -> RunState:
@@ -66,7 +64,7 @@ def _process_exited(state: RunState, _envelope: Envelope, event: telemetry.Proce
     process = state.processes.get(event.name)
     if process is None:
         return state
-    ended = replace(process, pid=None, exit=event, sample=None)
+    ended = replace(process, pid=None, exit=event)
     return replace(state, processes={**state.processes, event.name: ended})
 
 
@@ -82,10 +80,7 @@ def _command(state: RunState, _envelope: Envelope, event: telemetry.Command) -> 
 
 
 def _sample(state: RunState, _envelope: Envelope, event: telemetry.Sample) -> RunState:
-    processes = {
-        name: replace(process, sample=event.processes.get(name)) for name, process in state.processes.items()
-    }
-    return replace(state, processes=processes, disk_free_bytes=event.disk_free_bytes)
+    return replace(state, sample=event)
 
 
 def _run_ended(state: RunState, _envelope: Envelope, event: telemetry.RunEnded) -> RunState:
@@ -93,7 +88,7 @@ def _run_ended(state: RunState, _envelope: Envelope, event: telemetry.RunEnded) 
 
 
 def _server_started(state: RunState, _envelope: Envelope, event: telemetry.ServerStarted) -> RunState:
-    return replace(state, server=event)
+    return replace(state, server=event, finished_at=())  # the time without a server foretells nothing
 
 
 def _client_joined(state: RunState, _envelope: Envelope, event: telemetry.ClientJoined) -> RunState:

@@ -64,7 +64,7 @@ def status_lines(state: RunState, status: str, run_dir: Path) -> list[str]:
         lines.append(state.outcome.reason)
     clients = [_client_row(state, client_id) for client_id in state.client_ids]
     headings = ("client", "state", "host", "part", "updates", "rejected", "accuracy", "loss", "train s")
-    processes = [_process_row(process) for process in state.processes.values()]
+    processes = [_process_row(process, state) for process in state.processes.values()]
     return [
         *map(visible, lines),
         "",
@@ -90,8 +90,9 @@ def _client_row(state: RunState, client_id: str) -> tuple[str, ...]:
     )
 
 
-def _process_row(process: Process) -> tuple[str, ...]:
-    sample = process.sample or ProcessSample()
+def _process_row(process: Process, state: RunState) -> tuple[str, ...]:
+    samples = state.sample.processes if state.sample and process.pid is not None else {}
+    sample = samples.get(process.name, ProcessSample())
     return (
         process.name,
         "-" if process.pid is None else str(process.pid),

@@ -48,7 +48,6 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     client: str | None = None
     exit: telemetry.ProcessExited | None = None
     """How it ended last; None if it never did."""
-    sample: telemetry.ProcessSample | None = None
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +94,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: tuple[float, ...] = ()
     """When the latest rounds finished, in wall-clock seconds since the epoch."""
     failures: tuple[telemetry.Failure, ...] = ()
-    disk_free_bytes: int | None = None
+    sample: telemetry.Sample | None = None
+    """What the processes used last."""
     seen: dict[str, tuple[int, int]] = {}
     """By writer, the incarnation and number of its latest record."""
 

@@ -1,0 +1,242 @@
+"""The state of a run follows from its records, whenever, however often and in whatever portions they are read."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import telemetry as t
+from engine.telemetry import Envelope
+from flconsole.fold import fold, fold_all
+from flconsole.runs import read_state
+from flconsole.state import ClientState, RunState
+from tests.flconsole.recording import (
+    RUN,
+    SERVER_EVENTS,
+    START,
+    SUPERVISOR_EVENTS,
+    accepted,
+    ended,
+    exited,
+    finished,
+    joined,
+    opened,
+    started,
+)
+
+
+def enveloped(origin, events, incarnation=1):
+    return [
+        (
+            Envelope(
+                v=1,
+                ts=START + number,
+                run=RUN,
+                origin=origin,
+                incarnation=incarnation,
+                seq=number,
+                type="as it is",
+            ),
+            event,
+        )
+        for number, event in enumerate(events, 1)
+    ]
+
+
+def state_of(*server_events, supervisor=()):
+    return fold_all(RunState(), enveloped("server", server_events) + enveloped("supervisor", supervisor))
+
+
+SERVER = enveloped("server", SERVER_EVENTS)
+SUPERVISOR = enveloped("supervisor", SUPERVISOR_EVENTS)
+
+
+@st.composite
+def interleaved(draw):
+    """The records of both writers, each in its order."""
+    server, supervisor = list(SERVER), list(SUPERVISOR)
+    records = []
+    while server or supervisor:
+        source = draw(st.sampled_from([side for side in (server, supervisor) if side]))
+        records.append(source.pop(0))
+    return records
+
+
+@given(records=interleaved(), data=st.data())
+def test_folding_a_prefix_twice_changes_nothing(records, data):
+    prefix = records[: data.draw(st.integers(0, len(records)))]
+    once = fold_all(RunState(), prefix)
+
+    assert fold_all(once, prefix) == once
+    assert fold_all(once, records) == fold_all(RunState(), records)
+
+
+@given(records=interleaved(), data=st.data())
+def test_repeated_records_change_nothing(records, data):
+    repeated = []
+    for position, record in enumerate(records):
+        again = data.draw(st.integers(0, position))
+        repeated += [record, records[again]]
+
+    assert fold_all(RunState(), repeated) == fold_all(RunState(), records)
+
+
+@given(records=interleaved())
+def test_how_the_writers_interleave_changes_nothing(records):
+    folded = fold_all(RunState(), records)
+    in_turn = fold_all(RunState(), SERVER + SUPERVISOR)
+
+    assert folded == in_turn
+    assert [folded.client_state(c) for c in folded.client_ids] == [
+        in_turn.client_state(c) for c in in_turn.client_ids
+    ]
+
+
+def test_a_snapshot_never_changes():
+    before = fold_all(RunState(), SERVER[:6])
+    copy = msgspec.json.encode(before)
+    fold_all(before, SERVER[6:])
+
+    assert msgspec.json.encode(before) == copy
+
+
+def test_nothing_told_is_nothing_known():
+    state = RunState()
+
+    assert (state.run, state.rounds, state.accuracy, state.loss, state.seconds_left, state.round) == (
+        None,
+    ) * 6
+    assert state.client_ids == []
+
+
+def test_a_type_of_the_future_is_ignored():
+    envelope, _ = SERVER[0]
+
+    assert fold(RunState(), envelope, None) == RunState()
+
+
+def test_the_recorded_run_reads_as_it_went(run_dir):
+    state = read_state(run_dir)
+
+    assert (state.run, state.rounds_done, state.rounds, state.accuracy) == (RUN, 2, 3, 0.61)
+    assert (state.round.number, state.round.accepted, state.round.closed) == (3, ("1",), False)
+    assert list(state.history) == [1, 2]
+    assert (state.broker.losses, state.broker.resets, state.broker.lost_since) == (1, 1, None)
+    assert state.clients["3"].rejected == 1
+    assert state.clients["1"].updates == 3
+    assert state.processes["client-2"].starts == 2
+    assert state.sample.processes["broker"].cpu_percent == 7.0
+    assert isinstance(state.outcome, t.RunStopped)
+    assert state.client_ids == ["1", "2", "3", "4"]
+
+
+def test_a_client_that_was_started_and_has_not_joined_is_joining():
+    assert (
+        state_of(supervisor=[started("client-1", "client", 5, "1")]).client_state("1") is ClientState.JOINING
+    )
+
+
+def test_a_client_of_an_open_round_trains_until_its_update_is_held():
+    before = state_of(joined("1", 0), joined("2", 1), opened(1, "12"))
+    after = state_of(joined("1", 0), joined("2", 1), opened(1, "12"), accepted("1", 1))
+
+    assert before.client_state("1") is ClientState.TRAINING
+    assert after.client_state("1") is ClientState.IDLE
+    assert after.client_state("2") is ClientState.TRAINING
+
+
+def test_a_client_outside_the_cohort_is_idle():
+    assert state_of(joined("1", 0), joined("2", 1), opened(1, "1")).client_state("2") is ClientState.IDLE
+
+
+def test_what_a_restarted_server_holds_is_not_trained_again():
+    state = state_of(joined("1", 0), joined("2", 1), opened(2, "12", reopened=True, held=["2"]))
+
+    assert state.client_state("2") is ClientState.IDLE
+    assert state.client_state("1") is ClientState.TRAINING
+
+
+def test_a_late_client_is_late_until_the_next_round_counts_on_it():
+    late = [joined("1", 0), opened(1, "1"), t.ClientLate(client="1", round=1)]
+
+    assert state_of(*late).client_state("1") is ClientState.LATE
+    assert state_of(*late, opened(2, "1")).client_state("1") is ClientState.TRAINING
+
+
+def test_a_lost_client_is_lost_until_it_is_back():
+    lost = [joined("1", 0), t.ClientLost(client="1", reason="silent")]
+
+    assert state_of(*lost).client_state("1") is ClientState.LOST
+    assert state_of(*lost, t.ClientBack(client="1")).client_state("1") is ClientState.IDLE
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (exited("client-1", 5, code=1, reason="exit code 1"), ClientState.FAILED),
+        (exited("client-1", 5, sig="SIGSEGV"), ClientState.FAILED),
+        (exited("client-1", 5, sig="SIGKILL"), ClientState.FAILED),
+        (exited("client-1", 5, code=0), ClientState.STOPPED),
+        (exited("client-1", 5, code=143), ClientState.STOPPED),
+        (exited("client-1", 5, sig="SIGTERM"), ClientState.STOPPED),
+    ],
+)
+def test_a_client_gone_for_good_failed_or_was_stopped(end, expected):
+    state = state_of(joined("1", 0), supervisor=[started("client-1", "client", 5, "1"), end])
+
+    assert state.client_state("1") is expected
+
+
+def test_a_client_that_an_operator_killed_did_not_fail():
+    kill = t.Command(command="kill-client", arguments={"client": "1", "hard": True}, ok=True, answer="")
+    killed = [started("client-1", "client", 5, "1"), kill, exited("client-1", 5, sig="SIGKILL")]
+
+    assert state_of(joined("1", 0), supervisor=killed).client_state("1") is ClientState.STOPPED
+
+
+def test_a_crash_that_is_restarted_is_no_failure():
+    crash = [started("client-1", "client", 5, "1"), exited("client-1", 5, sig="SIGKILL", restart=True)]
+
+    assert state_of(joined("1", 0), supervisor=crash).client_state("1") is ClientState.IDLE
+
+
+def test_when_the_run_has_ended_clients_have_stopped():
+    state = state_of(joined("1", 0), supervisor=[ended(t.RunFinished)])
+
+    assert state.client_state("1") is ClientState.STOPPED
+
+
+def test_a_resumed_run_has_no_outcome_and_keeps_its_history():
+    server = enveloped("server", SERVER_EVENTS)
+    resumed = msgspec.structs.replace(SUPERVISOR_EVENTS[0], resumed=True)
+    state = fold_all(RunState(), server + SUPERVISOR + enveloped("supervisor", [resumed], incarnation=2))
+
+    assert state.outcome is None
+    assert state.rounds_done == 2
+    assert all(process.pid is None for process in state.processes.values())
+
+
+def test_the_accuracy_is_that_of_the_latest_round_that_was_evaluated():
+    state = state_of(finished(1, 3, 0.5), finished(2, 3, None))
+
+    assert (state.rounds_done, state.accuracy) == (2, 0.5)
+
+
+def test_the_time_left_is_foretold_from_the_rounds_so_far():
+    state = state_of(finished(1, 3, 0.5), finished(2, 3, 0.5), supervisor=SUPERVISOR_EVENTS[:1])
+
+    assert state.seconds_left == pytest.approx(1.0)
+
+
+def test_a_bad_update_makes_no_client():
+    state = state_of(t.UpdateRejected(client="stranger", round=None, reason="bad_magic"))
+
+    assert state.client_ids == []
+
+
+def test_samples_have_numbers_of_their_own():
+    sample = t.Sample(processes={"server": t.ProcessSample(rss_bytes=1)})
+    supervisor = enveloped("supervisor", [started("server", "server", 1)] * 3)
+    state = fold_all(RunState(), supervisor + enveloped("supervisor", [sample]))
+
+    assert state.sample == sample
