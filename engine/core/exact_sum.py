@@ -5,8 +5,8 @@ addition is associative, and the bounds below keep it from overflowing: |delta| 
 examples in total give sums below 2^27, which is 2^63 steps of the grid.
 
 The rounding is one addition (after Dekker 1971): between 2^16 and 2^17 a float64 is a multiple of 2^-36, so
-adding 1.5 * 2^16 rounds, and the bits of the result, read as an integer, count steps of the grid from the bits
-of that constant. The accumulator adds these bits as they are and takes the constants off once, at the end.
+adding 1.5 * 2^16 rounds, and the bits of the result, read as an integer, count steps of the grid from the
+bits of that constant. The accumulator adds these bits as they are and takes the constants off at the end.
 """
 
 from typing import Final
@@ -105,8 +105,10 @@ class ExactSum:
             raise OutOfRange("there is no mean of no updates")
         result = np.empty(self._steps.size, np.float32) if out is None else out
         for block, start in enumerate(range(0, self._steps.size, _BLOCK)):
-            steps = self._steps[start : start + _BLOCK] - _wrap(int(self._constants[block]) * _MAGIC_BITS)
-            result[start : start + _BLOCK] = steps / (self._num_examples / GRID)
+            total, part = self._steps[start : start + _BLOCK], result[start : start + _BLOCK]
+            steps = self._scratch[: total.size].view(np.int64)
+            np.subtract(total, _wrap(int(self._constants[block]) * _MAGIC_BITS), out=steps)
+            np.divide(steps, self._num_examples / GRID, out=part, casting="same_kind")
         return result
 
     def reset(self) -> None:

@@ -1,8 +1,8 @@
 """Federated averaging.
 
 McMahan, Moore, Ramage, Hampson, Agüera y Arcas: Communication-Efficient Learning of Deep Networks from
-Decentralized Data, AISTATS 2017, algorithm 1. With the mean weighted by examples, base + mean of the deltas is
-the weighted mean of the clients' models.
+Decentralized Data, AISTATS 2017, algorithm 1. With the mean weighted by examples, base + mean of the deltas
+is the weighted mean of the clients' models.
 """
 
 from engine.core.weights import Layout, Vector
