@@ -45,6 +45,10 @@ class Record(NamedTuple):
     headers: Mapping[str, bytes]
 
 
+REPLACED = "the broker was replaced by an empty one"
+"""Error of every delivery that was open when another broker came."""
+
+
 @dataclass(slots=True)
 class Delivery:
     """What became of one published record: `offset` once the broker has it, `error` if it never will."""
@@ -94,18 +98,15 @@ class Transport(Protocol):
     ) -> Delivery:
         """Queues one record. Blocks while the queue is full; fills in the delivery during `poll` and `flush`.
 
+        When another broker has come, the delivery is an error at once, and the next `poll` says why.
+
         Raises:
-            BrokerReset: see `poll`.
             ValueError: `value` is longer than `MAX_RECORD_BYTES`.
         """
         ...
 
     def flush(self, timeout_s: float) -> bool:
-        """Waits for the broker to take what was queued; False if something is still on its way.
-
-        Raises:
-            BrokerReset: see `poll`.
-        """
+        """Waits for the broker to take what was queued; False if something is still on its way, or lost."""
         ...
 
     def assign(self, positions: Mapping[Place, int]) -> None:

@@ -42,7 +42,8 @@ def create_consumer(
         embedded: whether the broker is the embedded one.
 
     Raises:
-        BrokerUnreachable: nothing answers within 5 s; BrokerRefused: it answers and says no, or a topic is missing.
+        BrokerUnreachable: nothing answers within 5 s.
+        BrokerRefused: the broker answers and says no, or a topic is missing.
     """
     transport = open_transport(bootstrap_servers, embedded=embedded, name=group_id)
     places = {topic: transport.end_offsets(topic) for topic in topics}

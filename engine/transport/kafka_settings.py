@@ -5,7 +5,7 @@ named here was measured or reported to matter; everything else stays at the libr
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from engine.transport.base import CONTROL, DEAD_LETTER, GLOBAL_MODEL, MODEL_UPDATES, TELEMETRY
 
@@ -27,11 +27,18 @@ class KafkaProfile:
 
     producer: Settings
     consumer: Settings
+    common: Settings
+    """Of every client."""
+    configures_topics: bool
+    """Whether topics have replicas, retention and segments."""
     hole_patience_s: float
     """How long a gap in the offsets is read again before it is taken for a real one."""
     watch_interval_s: float
     """Seconds between two questions to the broker who it is."""
-    common: Settings = field(default_factory=dict)
+    ask_timeout_s: float
+    """How long an answer that is not about records may take."""
+    stall_s: float = 5.0
+    """Silence after which a reader that is behind the broker counts as stalled."""
 
 
 _ANY: Settings = {
@@ -75,8 +82,10 @@ EMBEDDED = KafkaProfile(
         "fetch.message.max.bytes": 4_194_304,
         "fetch.error.backoff.ms": 50,
     },
+    configures_topics=False,
     hole_patience_s=5.0,
     watch_interval_s=0.5,
+    ask_timeout_s=2.0,
 )
 
 REAL = KafkaProfile(
@@ -88,8 +97,10 @@ REAL = KafkaProfile(
         "fetch.max.bytes": 16_777_216,
         "isolation.level": "read_committed",
     },
+    configures_topics=True,
     hole_patience_s=0.5,
     watch_interval_s=2.0,
+    ask_timeout_s=5.0,
 )
 
 

@@ -1,6 +1,7 @@
 """Is the broker there, and is it still the same one? A thread asks, so that a busy owner hears of it too."""
 
 import logging
+import socket
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -9,30 +10,13 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from engine.errors import BrokerRefused, BrokerUnreachable
-from engine.transport.kafka_settings import Settings
+from engine.transport.base import CONTROL
+from engine.transport.kafka_client import ClientContext, is_refusal
 
 log = logging.getLogger("engine.transport")
 
 _PROBE_TIMEOUT_S = 1.0
 _SLICE_S = 0.1
-
-_REFUSALS = frozenset(
-    {
-        KafkaError._AUTHENTICATION,  # noqa: SLF001 (the library's public name for a local error)
-        KafkaError._SSL,  # noqa: SLF001 (the same)
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.UNSUPPORTED_SASL_MECHANISM,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-    }
-)
-
-
-def is_refusal(error: KafkaError) -> bool:
-    """Whether the broker is there and says no: waiting will not help."""
-    # A plain connection to a TLS port shows only as a lost connection; the library's own words tell.
-    return error.code() in _REFUSALS or "security.protocol" in error.str()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +30,28 @@ class BrokerStatus:
 
 
 class BrokerWatch:
-    """Asks the broker for its cluster id, at once after any trouble and else every `interval_s` seconds.
+    """Asks the broker for its cluster id, at once after any trouble and else at the profile's interval.
 
     Args:
-        settings: of the client library, for a handle of its own.
-        topic: named in the question, so that a large cluster need not describe all of its topics.
-        interval_s: seconds between two questions.
+        context: the cluster.
         timeout_s: how long the first answer may take.
 
     Raises:
         BrokerUnreachable: no answer within `timeout_s`; BrokerRefused: the answer is no.
     """
 
-    def __init__(self, settings: Settings, *, topic: str, interval_s: float, timeout_s: float) -> None:
-        self._address = str(settings["bootstrap.servers"])
-        self._topic = topic
-        self._interval_s = interval_s
-        self._lock = threading.Lock()
+    def __init__(self, context: ClientContext, *, timeout_s: float) -> None:
+        self._context = context
+        self._address = context.address
+        # Named in each question, so that a large cluster need not describe all of its topics.
+        self._topic = context.name(CONTROL)
         self._refusal = ""
         self._trouble = ""
         self._answered_at = time.monotonic()
         self._stopping = threading.Event()
-        self.admin = AdminClient({**settings, "error_cb": self.note})
+        self.admin = AdminClient({**context.settings, "error_cb": self.note})
         """A handle for questions that are not about records; safe from several threads."""
-        self.metadata = self._first_answer(timeout_s)
-        self.status = BrokerStatus(self.metadata.cluster_id)
+        self.status = self._connect(timeout_s)
         self._thread = threading.Thread(target=self._run, name="broker-watch", daemon=True)
         self._thread.start()
 
@@ -81,14 +62,20 @@ class BrokerWatch:
             self._refusal = error.str()
         self._trouble = error.str()
 
-    def ask(self, topic: str, timeout_s: float) -> ClusterMetadata:
+    def ask(self, topic: str, timeout_s: float | None = None) -> ClusterMetadata:
         """The cluster and one topic, as the broker describes them.
+
+        Args:
+            topic: with the prefix.
+            timeout_s: how long the answer may take; the default is the profile's.
 
         Raises:
             BrokerUnreachable: nobody answers.
         """
         try:
-            return self.admin.list_topics(topic=topic, timeout=timeout_s)
+            return self.admin.list_topics(
+                topic=topic, timeout=timeout_s or self._context.profile.ask_timeout_s
+            )
         except KafkaException as error:
             self.admin.poll(0)
             raise BrokerUnreachable(
@@ -100,24 +87,30 @@ class BrokerWatch:
         self._stopping.set()
         self._thread.join(3 * _SLICE_S)
 
-    def _first_answer(self, timeout_s: float) -> ClusterMetadata:
+    def _connect(self, timeout_s: float) -> BrokerStatus:
         deadline = time.monotonic() + timeout_s
         while True:
-            self.admin.poll(0)
+            remaining = deadline - time.monotonic()
             try:
-                return self.admin.list_topics(topic=self._topic, timeout=min(0.5, timeout_s))
+                metadata = self.admin.list_topics(topic=self._topic, timeout=min(0.5, max(0.1, remaining)))
             except KafkaException as error:
                 self.admin.poll(0)
-                if self._refusal:
-                    raise BrokerRefused(
-                        f"the broker at {self._address} refuses us: {self._refusal}; "
-                        "check the security protocol, the user and the password"
-                    ) from None
-                if time.monotonic() >= deadline:
-                    raise BrokerUnreachable(
-                        f"no broker at {self._address} after {timeout_s:g} s: {self._words(error)}; "
-                        "is it running, and is the address right?"
-                    ) from None
+                self._judge(error, timeout_s, out_of_time=time.monotonic() >= deadline)
+            else:
+                _check_advertised_addresses(self._address, metadata)
+                return BrokerStatus(metadata.cluster_id)
+
+    def _judge(self, error: KafkaException, timeout_s: float, *, out_of_time: bool) -> None:
+        if self._refusal:
+            raise BrokerRefused(
+                f"the broker at {self._address} refuses us: {self._refusal}; "
+                "check the security protocol, the user and the password"
+            )
+        if out_of_time:
+            raise BrokerUnreachable(
+                f"no broker at {self._address} after {timeout_s:g} s: {self._words(error)}; "
+                "is it running, and is the address right?"
+            )
 
     def _words(self, error: KafkaException) -> str:
         return self._trouble or str(error.args[0].str())
@@ -130,7 +123,7 @@ class BrokerWatch:
 
     def _wait(self) -> None:
         """Serves the handle until it is time to ask; trouble with the connection cuts the wait short."""
-        deadline = time.monotonic() + self._interval_s
+        deadline = time.monotonic() + self._context.profile.watch_interval_s
         while not self._stopping.is_set() and time.monotonic() < deadline:
             if self.admin.poll(_SLICE_S) > 0:
                 return
@@ -154,3 +147,21 @@ class BrokerWatch:
         if before.cluster_id != cluster_id:
             log.warning("broker at %s is another, empty one", self._address)
         self._trouble, self._answered_at = "", now
+
+
+def _check_advertised_addresses(address: str, metadata: ClusterMetadata) -> None:
+    """A broker tells its clients where it lives; if that is wrong, nothing works and nothing says why."""
+    advertised = [f"{broker.host}:{broker.port}" for broker in metadata.brokers.values()]
+    if any(known in address.split(",") for known in advertised):
+        return
+    for broker in metadata.brokers.values():
+        try:
+            socket.create_connection((broker.host, broker.port), timeout=_PROBE_TIMEOUT_S).close()
+        except OSError as error:
+            words = error.strerror or str(error)
+        else:
+            return
+    raise BrokerUnreachable(
+        f"the broker at {address} sends its clients on to {', '.join(advertised)}, where nothing answers "
+        f"({words}); check its advertised.listeners"
+    )

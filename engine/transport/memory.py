@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.errors import BrokerReset, BrokerUnreachable
-from engine.transport.base import MAX_RECORD_BYTES, PARTITIONS, Delivery, Headers, Health, Place, Record
+from engine.transport.base import (
+    MAX_RECORD_BYTES,
+    PARTITIONS,
+    REPLACED,
+    Delivery,
+    Headers,
+    Health,
+    Place,
+    Record,
+)
 
 _ADDRESS = "memory://"
 
@@ -107,18 +116,19 @@ class MemoryTransport:
         if len(value) > MAX_RECORD_BYTES:
             raise ValueError(f"a record of {len(value)} bytes; the most is {MAX_RECORD_BYTES}")
         with self._broker.changed:
-            self._raise_if_reset()
             unsent = _Unsent(place, bytes(value), headers, Delivery())
-            self._unsent.append(unsent)
-            self._send()
+            if self._is_reset():
+                unsent.delivery.error = REPLACED
+            else:
+                self._unsent.append(unsent)
+                self._send()
         return unsent.delivery
 
     def flush(self, timeout_s: float) -> bool:
         with self._broker.changed:
             self._broker.changed.wait_for(self._is_flushed, timeout_s)
-            self._raise_if_reset()
             self._acknowledge()
-            return not self._unsent
+            return not self._unsent and not self._is_reset()
 
     def assign(self, positions: Mapping[Place, int]) -> None:
         self._positions = dict(positions)
@@ -161,7 +171,7 @@ class MemoryTransport:
             return
         self._incarnation = self._broker.incarnation
         for unsent in [*self._unsent, *(stored for stored, _ in self._stored)]:
-            unsent.delivery.error = "the broker was replaced by an empty one"
+            unsent.delivery.error = REPLACED
         self._unsent, self._stored, self._positions = [], [], {}
         self._retained.clear()
         raise BrokerReset(
@@ -204,8 +214,10 @@ class MemoryTransport:
         )
 
     def _is_flushed(self) -> bool:
+        if self._is_reset():
+            return True
         self._send()
-        return not self._unsent or self._is_reset()
+        return not self._unsent
 
     def _has_news(self) -> bool:
         if self._is_reset():

@@ -69,7 +69,7 @@ class EmbeddedBrokerUnderTest:
             self.process = None
 
     def connect(self, **options: Any) -> KafkaTransport:
-        return KafkaTransport(self.address, **{"embedded": True, **options})
+        return KafkaTransport(self.address, **{"embedded": True, "connect_timeout_s": 2.0, **options})
 
 
 @pytest.fixture
