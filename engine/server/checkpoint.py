@@ -175,7 +175,11 @@ def _write(file: BinaryIO, checkpoint: Checkpoint) -> None:
     header = msgspec.json.encode(checkpoint.header)
     arrays = [checkpoint.weights.vector, *checkpoint.strategy_state.values()]
     hasher = blake3()
-    for piece in (_PREFIX.pack(_MAGIC, len(header)), header, *(array.view(np.uint8).data for array in arrays)):
+    for piece in (
+        _PREFIX.pack(_MAGIC, len(header)),
+        header,
+        *(array.view(np.uint8).data for array in arrays),
+    ):
         hasher.update(piece)
         file.write(piece)
     file.write(hasher.digest())

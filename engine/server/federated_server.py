@@ -140,7 +140,6 @@ class FederatedServer:
         if history.closed < done:
             self._say_closed(done, len(self._accepted_last), self._accepted_last)
         self._evaluate(done, self._last_summary)
-        self._await_evaluation()
 
     def _wait_for_clients(self) -> None:
         """Until all `--clients` have joined, or the start timeout."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import RunConfig
-from engine.errors import CheckpointError, RunDirectoryError
+from engine.errors import BrokerReset, CheckpointError, RunDirectoryError
 from engine.logger import get_server_logger
 from engine.server.checkpoint import Checkpoint, CheckpointHeader, CheckpointStore, RoundSummary, next_epoch
 from engine.server.intake import UPDATE_PLACES
@@ -17,6 +17,7 @@ from engine.training.base import Evaluator
 from engine.transport.base import CONTROL, MODEL_UPDATES, TELEMETRY, Place, Transport
 
 _CONTROL_WAIT_S = 5.0
+Ends = dict[str, dict[Place, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,8 @@ def take_over(
     header = checkpoint.header
     if header.run != config.run_id:
         raise CheckpointError(f"{run_dir}: its checkpoint is of run {header.run!r}, not {config.run_id!r}")
-    transport.create_topics()
-    epoch = next_epoch(run_dir / "epoch", header.epoch, _epoch_on_control(transport))
-    ends = {topic: transport.end_offsets(topic) for topic in (CONTROL, TELEMETRY, MODEL_UPDATES)}
+    seen_epoch, ends = _look_at_broker(transport)
+    epoch = next_epoch(run_dir / "epoch", header.epoch, seen_epoch)
     return Takeover(
         lock=lock,
         store=store,
@@ -65,6 +65,19 @@ def take_over(
         positions=_safe_positions(header, transport.incarnation) | ends[CONTROL] | ends[TELEMETRY],
         replay_end=ends[MODEL_UPDATES],
     )
+
+
+def _look_at_broker(transport: Transport) -> tuple[int, Ends]:
+    """The epoch of the last server that spoke, and where each topic that is read ends now."""
+    while True:
+        try:
+            transport.create_topics()
+            epoch = _epoch_on_control(transport)
+            return epoch, {
+                topic: transport.end_offsets(topic) for topic in (CONTROL, TELEMETRY, MODEL_UPDATES)
+            }
+        except BrokerReset:
+            continue  # it was replaced while we looked: look at the new one
 
 
 def _safe_positions(header: CheckpointHeader, incarnation: str) -> dict[Place, int]:
