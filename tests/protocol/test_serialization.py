@@ -78,11 +78,13 @@ def test_any_layout_round_trips(tensors, random):
 def test_the_vector_is_a_read_only_aligned_view_of_the_frame(golden):
     encoded = encode_frame(golden.MODEL_METADATA, golden.VECTOR)
 
-    vector = parse_frame(encoded).weights().vector
+    frame = parse_frame(encoded)
+    vector = frame.weights().vector
 
     assert np.shares_memory(vector, encoded)
     assert vector.flags.aligned
     assert not vector.flags.writeable
+    assert not frame.payload.flags.writeable
     assert (vector.ctypes.data - encoded.ctypes.data) % 64 == 0
 
 
