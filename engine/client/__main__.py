@@ -26,7 +26,7 @@ def main() -> int:
         setup_colored_logging(config.log_level)
         return _take_part(config, arguments)
     except EngineError as error:
-        log.error("%s", error, exc_info=log.isEnabledFor(logging.DEBUG))
+        log.log(logging.ERROR, "%s", error, exc_info=log.isEnabledFor(logging.DEBUG))
         return error.exit_code
     except Terminated as signal:
         log.info("ended by %s", signal)

@@ -26,7 +26,7 @@ def main() -> int:
         setup_colored_logging(config.log_level)
         return _serve(config, arguments)
     except EngineError as error:
-        _log.error("%s", error, exc_info=_log.isEnabledFor(logging.DEBUG))
+        _log.log(logging.ERROR, "%s", error, exc_info=_log.isEnabledFor(logging.DEBUG))
         return error.exit_code
     except Terminated as signal:
         _log.info("ended by %s", signal)

@@ -174,12 +174,10 @@ def _arrays(header: CheckpointHeader, body: Bytes) -> list[Vector]:
 def _write(file: BinaryIO, checkpoint: Checkpoint) -> None:
     header = msgspec.json.encode(checkpoint.header)
     arrays = [checkpoint.weights.vector, *checkpoint.strategy_state.values()]
+    pieces: list[bytes | memoryview] = [_PREFIX.pack(_MAGIC, len(header)), header]
+    pieces += [array.data.cast("B") for array in arrays]
     hasher = blake3()
-    for piece in (
-        _PREFIX.pack(_MAGIC, len(header)),
-        header,
-        *(array.view(np.uint8).data for array in arrays),
-    ):
+    for piece in pieces:
         hasher.update(piece)
         file.write(piece)
     file.write(hasher.digest())

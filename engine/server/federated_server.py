@@ -18,8 +18,8 @@ from engine.core.weights import Weights
 from engine.errors import TooFewClients
 from engine.failpoints import reach
 from engine.protocol import messages
-from engine.server.correspondence import Correspondence
 from engine.server.checkpoint import Checkpoint, CheckpointHeader, RoundSummary
+from engine.server.correspondence import Correspondence
 from engine.server.evaluation import Evaluated, EvaluationWorker
 from engine.server.intake import Arrival
 from engine.server.metrics import ServerMetrics, append_row
