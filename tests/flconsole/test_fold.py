@@ -1,4 +1,4 @@
-"""The state of a run follows from its records, whenever, however often and in whatever portions they are read."""
+"""The state of a run follows from its records, however often and in whatever portions they are read."""
 
 import msgspec
 import pytest

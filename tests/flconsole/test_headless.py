@@ -1,0 +1,165 @@
+"""A run without a screen: it is narrated as it goes, and nobody who stops listening disturbs it."""
+
+import io
+
+import pytest
+
+from engine import telemetry as t
+from engine.event_log import EventLog
+from flconsole.headless import JsonLines, LiveLine, Narrator, PlainLines
+from flconsole.narration import about, describe, progress, summary
+from flconsole.runs import read_state
+from flconsole.state import RunState
+from tests.flconsole.recording import RUN, SERVER_EVENTS, SUPERVISOR_EVENTS, ended, finished, record
+
+
+@pytest.fixture
+def new_run(tmp_path):
+    """The directory of a run that has just begun."""
+    (tmp_path / RUN).mkdir()
+    return tmp_path / RUN
+
+
+def narrated(run_dir, make_display):
+    """What a display shows of the recorded run when it is recorded before its eyes."""
+    stream = io.StringIO()
+    narrator = Narrator(run_dir, make_display(stream))
+    record(run_dir / "processes.jsonl", "supervisor", SUPERVISOR_EVENTS[:-1])
+    record(run_dir / "events.jsonl", "server", SERVER_EVENTS)
+    narrator.close()
+    return stream.getvalue()
+
+
+def test_the_first_line_says_what_the_data_are_and_that_they_stand_in(new_run):
+    first, *_ = narrated(new_run, PlainLines).splitlines()
+
+    assert first.startswith(
+        "data digits (a stand-in: CIFAR-10 is not on this disk), model lenet, 3 clients, 3 rounds"
+    )
+
+
+def test_each_round_and_each_noteworthy_event_is_one_line(new_run):
+    lines = narrated(new_run, PlainLines).splitlines()
+
+    assert [line for line in lines if line.startswith("round ")] == [
+        "round 1/3: accuracy 0.5500, loss 1.4500, 3 updates, 4.00 s",
+        "round 2/3: accuracy 0.6100, loss 1.3900, 3 updates, 4.00 s, about 10 s left",
+    ]
+    assert "client-2 ended: killed by SIGSEGV; it is restarted" in lines
+    assert "operator: kill-client client=3 hard=True: client 3 killed" in lines
+    assert "broker lost: connection refused" in lines
+    assert "broker is back after 0.40 s, empty: open transfers are sent again" in lines
+    assert "client 4 refused: no part is free" in lines
+    assert "update of client 3 rejected: not_finite (NaN or infinity in the delta)" in lines
+
+
+def test_json_is_the_lines_of_both_files_as_they_are_written(new_run):
+    output = narrated(new_run, lambda stream: JsonLines(stream, PlainLines(io.StringIO())))
+    recorded = (new_run / "processes.jsonl").read_text() + (new_run / "events.jsonl").read_text()
+
+    assert sorted(output.splitlines()) == sorted(recorded.splitlines())
+
+
+def test_what_was_recorded_before_is_folded_in_silence(run_dir):
+    stream = io.StringIO()
+    narrator = Narrator(run_dir, PlainLines(stream))
+    narrator.close()
+
+    assert stream.getvalue() == ""
+    assert narrator.state == read_state(run_dir, samples=False)
+
+
+def test_a_reader_that_went_away_does_not_end_the_run(new_run):
+    class Gone(io.StringIO):
+        def write(self, _text):
+            raise BrokenPipeError
+
+    narrator = Narrator(new_run, PlainLines(Gone()))
+    record(new_run / "processes.jsonl", "supervisor", SUPERVISOR_EVENTS)
+    narrator.close()
+
+    assert isinstance(narrator.state.outcome, t.RunStopped)
+
+
+def test_the_live_line_is_redrawn_in_place_below_the_others(new_run):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    display = LiveLine(stream)
+    narrator = Narrator(new_run, display)
+    record(new_run / "processes.jsonl", "supervisor", SUPERVISOR_EVENTS[:-1])
+    record(new_run / "events.jsonl", "server", SERVER_EVENTS)
+    narrator.close()
+
+    assert "round 2/3: accuracy 0.6100" in stream.getvalue()
+    assert progress(narrator.state) == "round 3/3 · updates 1/2 · accuracy 0.6100 · about 10 s left"
+
+
+def test_before_the_first_round_progress_is_who_has_joined(new_run):
+    narrator = Narrator(new_run, PlainLines(io.StringIO()))
+    record(new_run / "processes.jsonl", "supervisor", SUPERVISOR_EVENTS[:1])
+    record(new_run / "events.jsonl", "server", SERVER_EVENTS[:3])
+    narrator.close()
+
+    assert progress(narrator.state) == "waiting for clients: 2 of 3 have joined"
+
+
+def test_an_escape_in_an_event_is_shown_as_text():
+    line = describe(t.ClientLeft(client="\x1b[2J", reason="gone\r"), RunState())
+
+    assert line == r"client \x1b[2J left: gone\r"
+
+
+def test_the_summary_says_how_it_ended_where_the_results_are_and_how_it_goes_on(run_dir):
+    lines = summary(read_state(run_dir), run_dir)
+
+    assert lines[:4] == [
+        "stopped after 2 rounds in 10 s: stopped by an operator",
+        "accuracy 0.6100, loss 1.3900",
+        "model digest digest-2",
+        f"results in {run_dir}",
+    ]
+    assert any("events.jsonl" in line for line in lines)
+    assert lines[-1] == f"continue with: flconsole resume {RUN}"
+
+
+def test_a_finished_run_is_not_to_be_continued(new_run):
+    record(new_run / "processes.jsonl", "supervisor", [ended(t.RunFinished, rounds=3, reason="")])
+
+    lines = summary(read_state(new_run), new_run)
+
+    assert lines[0] == "finished after 3 rounds in 10 s"
+    assert not any("resume" in line for line in lines)
+
+
+def test_a_run_that_ended_without_a_word_says_so(new_run):
+    assert summary(RunState(), new_run)[0] == "the run ended without saying why; its logs may"
+
+
+def test_a_run_without_a_number_of_rounds_says_so():
+    started = t.RunStarted(
+        pid=1,
+        run_dir="",
+        resumed=False,
+        clients=2,
+        rounds=None,
+        model="cnn",
+        dataset="d",
+        stand_in="",
+        mode="sync",
+    )
+
+    assert about(started) == "data d, model cnn, 2 clients, as many rounds as it takes"
+
+
+def test_the_state_of_a_narrator_follows_a_log_that_goes_on(new_run):
+    narrator = Narrator(new_run, PlainLines(io.StringIO()))
+    log = EventLog(new_run / "events.jsonl", run=RUN, origin="server")
+    for number in range(1, 50):
+        log.append(finished(number, 3, 0.5))
+    log.close()
+    narrator.close()
+
+    assert narrator.state.rounds_done == 49

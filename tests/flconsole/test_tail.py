@@ -1,0 +1,34 @@
+"""On a terminal, what a log says is text; a terminal obeys none of it."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def on_a_terminal(*arguments):
+    """What a terminal gets to see of a command."""
+    terminal, inner = pty.openpty()
+    command = [sys.executable, "-m", "flconsole", *arguments]
+    with subprocess.Popen(command, stdout=inner, stderr=inner, cwd=ROOT) as process:
+        os.close(inner)
+        seen = bytearray()
+        try:
+            while chunk := os.read(terminal, 4096):
+                seen += chunk
+        except OSError:  # how Linux says that the last writer has closed the terminal
+            pass
+        os.close(terminal)
+    assert process.returncode == 0, seen
+    return seen.decode()
+
+
+def test_an_escape_sequence_in_a_log_is_shown_as_text(run_dir):
+    seen = on_a_terminal("logs", str(run_dir), "--process", "server")
+
+    assert "\x1b" not in seen
+    assert "\x07" not in seen
+    assert r"\x1b]52;c;ZXZpbA==\x07 not a clipboard" in seen
