@@ -1,8 +1,8 @@
 """What the supervisor says to the nursery and to the server, and what they answer: JSON lines.
 
-The nursery reads `NurseryCommand` lines on its standard input and writes `NurseryNotice` lines on its standard
-output. The server listens on a unix socket: each `ServerCommand` line is answered by one `Answer` line, and the
-server may send a `ServerRequest` line at any time.
+The nursery reads `NurseryCommand` lines on its standard input and writes `NurseryNotice` lines on its
+standard output. The server listens on a unix socket: each `ServerCommand` line is answered by one `Answer`
+line, and the server may send a `ServerRequest` line at any time.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The configuration of a run: one flat, frozen, strict record. A key is its command-line option with underscores.
+"""The configuration of a run: one flat, frozen, strict record. A key is its option with underscores.
 
 Precedence is option > `--config` file > the user's own file > default. An unknown key is refused with the
 nearest valid name and the file it stands in. Secrets are never values here, only `*_file` or `*_env` names.
@@ -48,6 +48,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     target_accuracy: Fraction | None = None
     """Stop after the first round whose global accuracy reaches this."""
     mode: Literal["sync"] = "sync"
+    """How rounds close: `sync` waits for its cohort."""
     quorum: PositiveInt | None = None
     """Updates that close a round once the deadline has passed; without a deadline, as soon as they are there.
     The default is the whole cohort."""
@@ -58,16 +59,25 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     client_timeout_s: PositiveFloat = 15.0
     """Seconds without a heartbeat after which a client counts as lost."""
     strategy: str = "fedavg"
+    """How updates become the next global model."""
     codec: str = "none"
+    """How an update is written on the wire."""
     seed: Annotated[int, Meta(ge=0, lt=2**32)] = 1
+    """Decides the partition, the initial model and every shuffle."""
 
     # --- the model and the data
     model: str = "lenet"
+    """A built-in model, N plain values for the null trainer, or a function of yours."""
     trainer: Literal["keras", "null"] = "keras"
+    """`null` trains nothing: it adds seeded noise, to exercise everything else."""
     dataset: str = "auto"
+    """`auto` is CIFAR-10 where it can be had, otherwise the digits of scikit-learn, and says so."""
     partition: Literal["iid", "shards", "dirichlet"] = "iid"
+    """How examples are dealt to the parts: alike, by label shards, or by skewed label shares."""
     dirichlet_alpha: PositiveFloat = 0.5
+    """With `dirichlet`: the smaller, the more skewed."""
     shards_per_client: PositiveInt = 2
+    """With `shards`: how many each part gets, of about one label each."""
     subset_size: PositiveInt | None = None
     """Training images used, drawn with the seed; the default is all."""
     test_size: PositiveInt | None = None
@@ -81,30 +91,39 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     # --- local training
     learning_rate: PositiveFloat = 0.01
+    """Step size of local SGD."""
     momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
+    """Momentum of local SGD; it starts from zero in every round."""
     weight_decay: NonNegativeFloat = 0.0
+    """Share of each weight taken off per step, scaled by the learning rate."""
     batch_size: PositiveInt = 32
+    """Examples of one local step."""
     local_epochs: PositiveInt = 1
+    """Passes over the client's part in one round."""
     threads: PositiveInt = 1
     """TensorFlow threads of each client; part of what decides the bits of the result."""
     jit: bool | None = None
     """Compile training with XLA. Resolved once at the start: at one thread yes, otherwise no."""
     eval_every: PositiveInt = 1
+    """Rounds from one evaluation of the global model to the next."""
 
     # --- the broker
     bootstrap_servers: str | None = None
     """HOST:PORT[,HOST:PORT]; without it an embedded broker is started on loopback."""
     topic_prefix: str = ""
+    """Begins the name of every topic, so that several runs share one cluster."""
     broker_timeout_s: PositiveFloat = 600.0
     """Seconds a connected process waits for a broker that went away."""
 
     # --- operations
     runs_dir: str = "runs"
+    """Where run directories are made."""
     max_restarts: Annotated[int, Meta(ge=0)] = 5
     """Restarts in a row, without a round in between, after which a process is given up on."""
     stop_timeout_s: PositiveFloat = 10.0
     """Seconds between TERM and KILL."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """How much the processes write to their logs."""
 
     # --- written by the run itself
     run_id: str = ""
@@ -137,21 +156,25 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self.threads == 1 if self.jit is None else self.jit
 
     def _problems(self) -> list[str]:
+        return [*self._unknown_names(), *self._model_problems(), *self._impossible_numbers()]
+
+    def _unknown_names(self) -> list[str]:
+        """Names that are not in their closed list, or not in an open one without being `module:function`."""
         problems = []
-        for key, value, valid in (
-            ("strategy", self.strategy, STRATEGIES),
-            ("codec", self.codec, CODECS),
+        for key, value, valid, others in (
+            ("strategy", self.strategy, STRATEGIES, ""),
+            ("codec", self.codec, CODECS, ""),
+            ("dataset", self.dataset, DATASETS, "module:function"),
+            ("model", self.model, MODELS, "vector:N or module:function"),
         ):
-            if value not in valid:
-                problems.append(f"{key} = {value!r} is not known; {nearest(value, valid)}")
-        if self.dataset not in DATASETS and ":" not in self.dataset:
-            problems.append(f"dataset = {self.dataset!r} is not known; {nearest(self.dataset, DATASETS)}, or module:function")
-        if self.model not in MODELS and ":" not in self.model:
-            problems.append(f"model = {self.model!r} is not known; {nearest(self.model, MODELS)}, vector:N or module:function")
-        if self.model.startswith("vector:"):
-            problems += self._vector_problems()
-        elif self.trainer == "null" and self.model not in MODELS:
-            problems.append(f"trainer = 'null' knows the models {', '.join(MODELS)} and vector:N, not {self.model!r}")
+            if value in valid or (others and ":" in value):
+                continue
+            hint = nearest(value, valid) + (f" or write {others}" if others else "")
+            problems.append(f"{key} = {value!r} is not known; {hint}")
+        return problems
+
+    def _impossible_numbers(self) -> list[str]:
+        problems = []
         if self.quorum is not None and self.quorum > self.num_parts:
             problems.append(f"quorum = {self.quorum} can never be reached with {self.num_parts} parts")
         if self.clients > self.num_parts:
@@ -159,8 +182,18 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if self.adapt and self.init_from is None:
             problems.append("adapt needs init_from: it fits another model's weights to this one")
         if self.uses_jit and self.threads > 1:
-            problems.append("jit = true needs threads = 1: compiled training on several threads is not repeatable")
+            problems.append(
+                "jit = true needs threads = 1: compiled, several threads do not repeat the result"
+            )
         return problems
+
+    def _model_problems(self) -> list[str]:
+        if self.model.startswith("vector:"):
+            return self._vector_problems()
+        if self.trainer == "null" and self.model not in MODELS:
+            known = ", ".join(MODELS)
+            return [f"trainer = 'null' knows the models {known} and vector:N, not {self.model!r}"]
+        return []
 
     def _vector_problems(self) -> list[str]:
         size = self.model.removeprefix("vector:")
@@ -179,7 +212,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """
         unknown = [key for key in values if key not in cls.__struct_fields__]
         if unknown:
-            raise ConfigError(f"{source}: {unknown[0]!r} is not a key; {nearest(unknown[0], cls.__struct_fields__)}")
+            hint = nearest(unknown[0], cls.__struct_fields__)
+            raise ConfigError(f"{source}: {unknown[0]!r} is not a key; {hint}")
         try:
             return msgspec.convert(dict(values), cls)
         except msgspec.ValidationError as error:

@@ -74,7 +74,10 @@ class EventLog:
         except OSError as error:
             raise RunDirectoryError(f"{self.path}: {error.strerror}") from error
         if written != len(line) + 1:
-            raise RunDirectoryError(f"{self.path}: only {written} of {len(line) + 1} bytes written; is the disk full?")
+            wanted = len(line) + 1
+            raise RunDirectoryError(
+                f"{self.path}: only {written} of {wanted} bytes written; is the disk full?"
+            )
         if event.chained:
             self._prev = blake3(line).hexdigest()
 
@@ -84,7 +87,7 @@ class EventLog:
 
     def rotate(self, target: Path) -> None:
         """Moves what was written to `target` and goes on in a new file, numbering and chain unbroken."""
-        os.rename(self.path, target)
+        self.path.rename(target)
         os.close(self._fd)
         self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
@@ -103,7 +106,7 @@ def read_events(path: Path) -> Iterator[tuple[telemetry.Envelope, telemetry.AnyE
 
 
 def verify_chain(path: Path) -> int | None:
-    """The number (from 1) of the first line whose `prev` is not the hash of the line before; None if whole."""
+    """The number, from 1, of the first line whose `prev` is not the hash of the one before; None if whole."""
     prev = ""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):

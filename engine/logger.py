@@ -1,9 +1,9 @@
-"""Logs: coloured on a terminal, plain elsewhere. Every process logs to its standard error, which is its file."""
+"""Logs: coloured on a terminal, plain elsewhere. A process logs to its standard error, which is its file."""
 
 import logging
 import sys
-from pathlib import Path
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import TextIO
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -25,7 +25,9 @@ def setup_colored_logging(level: str = "info", stream: TextIO | None = None) -> 
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
-def setup_file_logging(path: Path, level: str = "info", *, max_bytes: int = 10_000_000, backups: int = 3) -> None:
+def setup_file_logging(
+    path: Path, level: str = "info", *, max_bytes: int = 10_000_000, backups: int = 3
+) -> None:
     """Adds a rotated plain file to the root logger."""
     handler = RotatingFileHandler(path, maxBytes=max_bytes, backupCount=backups, encoding="utf-8")
     handler.setFormatter(logging.Formatter(_FORMAT))

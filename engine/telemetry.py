@@ -1,7 +1,7 @@
 """The types of everything a run records about itself. `docs/events.md` is their specification.
 
 Three files follow them: `events.jsonl` (written by the server), `processes.jsonl` and `samples.jsonl`
-(written by the supervisor). A reader tolerates unknown fields and unknown types; a number nobody knows is null.
+(written by the supervisor). A reader tolerates unknown fields and types; a number that nobody knows is null.
 """
 
 from typing import Any, ClassVar

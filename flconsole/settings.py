@@ -62,7 +62,8 @@ class Setting(NamedTuple):
 
     @property
     def help(self) -> str:
-        default = f"[default: {self.default}]" if self.default not in (None, "", False) else ""
+        told = self.default is not None and not self.is_flag and self.default != ""
+        default = f"[default: {self.default}]" if told else ""
         return f"{self.doc} {default}".strip()
 
     def check(self, value: Any, *, where: str, strict: bool = True) -> Any:

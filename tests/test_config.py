@@ -50,6 +50,7 @@ def test_an_unknown_key_like_no_other_is_answered_with_all_names():
         ({"codec": "nome"}, "did you mean 'none'?"),
         ({"dataset": "digit"}, "did you mean 'digits'?"),
         ({"model": "lennet"}, "did you mean 'lenet'?"),
+        ({"dataset": "letters"}, "valid: auto, cifar10, digits or write module:function"),
         ({"model": "vector:many", "trainer": "null"}, "vector:N"),
         ({"model": "vector:10"}, "trainer = 'null'"),
         ({"model": "my:model", "trainer": "null"}, "vector:N"),

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,6 +13,8 @@ from engine.config import RunConfig
 from flconsole.cli import app, main
 from flconsole.settings import WRITTEN_BY_THE_RUN, settings
 from tests.flconsole.recording import RUN
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
 @pytest.fixture
@@ -233,3 +236,17 @@ def test_an_error_in_a_process_is_one_line_and_its_code(tmp_path):
     assert finished.returncode == 2
     assert finished.stdout == ""
     assert finished.stderr.count("\n") == 1
+
+
+def test_the_documentation_has_every_option_as_the_help_tells_it():
+    documented = re.findall(
+        r"^\| `--([a-z-]+)[^|]*?(?:\\\|[^|]*?)*` \| (.*?) *\|$", REFERENCE.read_text(), re.MULTILINE
+    )
+
+    assert documented == [(key.replace("_", "-"), setting.help) for key, setting in settings().items()]
+
+
+def test_the_documentation_has_every_command():
+    documented = re.findall(r"^\| `flconsole ([a-z-]+)", REFERENCE.read_text(), re.MULTILINE)
+
+    assert documented == [info.name or info.callback.__name__ for info in app.registered_commands]
