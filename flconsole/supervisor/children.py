@@ -15,6 +15,8 @@ from flconsole.supervisor.records import Records, RoundsFollower
 FINAL_CODES = {"server": frozenset({0, 2, 3, 4, 5}), "client": frozenset({0, 2, 4})}
 """Exit codes after which another try would end the same way."""
 
+_KILL_TAKES_S = 2.0
+"""At most, until the system has taken away a killed group; what is left then goes with the nursery."""
 STOPPED_WITH_RUN = "stopped with the run"
 
 
@@ -132,7 +134,7 @@ class Children:
                 self._end(child, hard=False)
             await self._wait_until_out(children, until)
         self.kill_all()
-        await self._wait_until_out(self.by_name.values(), None)
+        await self._wait_until_out(self.by_name.values(), deadline + _KILL_TAKES_S)
 
     def kill_all(self) -> None:
         for child in self.by_name.values():
@@ -251,12 +253,12 @@ class Children:
             timer.cancel()
         child.timers.clear()
 
-    async def _wait_until_out(self, children: Iterable[Child], until: float | None) -> None:
+    async def _wait_until_out(self, children: Iterable[Child], until: float) -> None:
         """Waits until none is alive any more, or until a moment of the loop's clock."""
         children = list(children)
         while any(child.state in ALIVE for child in children):
             self._changed.clear()
-            left = None if until is None else until - asyncio.get_running_loop().time()
+            left = until - asyncio.get_running_loop().time()
             try:
                 await asyncio.wait_for(self._changed.wait(), left)
             except TimeoutError:

@@ -12,7 +12,7 @@ from engine.errors import EngineError
 from flconsole.supervisor.lock import VERSION, read_lock
 
 
-class SupervisorGone(EngineError):  # noqa: N818  # named as all of `engine.errors`
+class SupervisorGone(EngineError):  # named as all of `engine.errors`
     """No supervisor answers for the run: it has ended, or was killed."""
 
 

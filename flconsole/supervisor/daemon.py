@@ -1,7 +1,9 @@
 """The processes that the supervisor starts itself and keeps alive: the broker and the nursery."""
 
 import asyncio
+import contextlib
 import os
+import signal
 from abc import ABC, abstractmethod
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Awaitable, Callable
@@ -51,7 +53,7 @@ class Daemon(ABC):
         self._on_give_up = on_give_up
         self._stopping = False
         self._planned = ""
-        self._exit_recorded = asyncio.Event()
+        self._exit_taken = asyncio.Event()
         self.process: Process | None = None
         self.restarts = 0
         self.reason = ""
@@ -81,8 +83,11 @@ class Daemon(ABC):
         """Starts the process, and again whenever it ends; returns once it is stopped or given up on."""
         while not self._stopping:
             self.process = await self._start()
-            await self.serve(self.process)
-            delay = self._ended(self.process.pid, Exit.from_returncode(await self.process.wait()))
+            try:
+                await self.serve(self.process)
+                delay = self._ended(self.process.pid, Exit.from_returncode(await self.process.wait()))
+            finally:
+                self._exit_taken.set()
             if delay is None:
                 return
             await self._sleep(delay)
@@ -92,14 +97,16 @@ class Daemon(ABC):
         """Sends KILL. With a reason in `planned` the next start is at once and not counted as a restart."""
         self._planned = planned
         if self.process and self.process.returncode is None:
-            self.process.kill()
+            with contextlib.suppress(ProcessLookupError):  # reaped, and the event loop not told yet
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     async def stop(self) -> None:
         """Ends the process for good and waits until its end is recorded."""
         self._stopping = True
         if self.process:
             self.kill()
-            await self._exit_recorded.wait()
+            await self.process.wait()
+            await self._exit_taken.wait()
 
     async def _start(self) -> Process:
         with self._log.open("ab") as log:
@@ -112,7 +119,7 @@ class Daemon(ABC):
                 env={**os.environ, **self.env},
             )
         self.started_at = asyncio.get_running_loop().time()
-        self._exit_recorded.clear()
+        self._exit_taken.clear()
         self._records.started(self.name, self.role, process.pid)
         return process
 
@@ -127,7 +134,6 @@ class Daemon(ABC):
             delay = 0.0
         self.reason = reason
         self._records.exited(self.name, pid, end, will_restart=delay is not None, reason=reason)
-        self._exit_recorded.set()
         if delay is None and not self._stopping:
             self._on_give_up(f"{self.name}: {reason}; given up after {self.restarts} restarts")
         return delay

@@ -15,7 +15,7 @@ from typing import Self
 import msgspec
 
 from engine.errors import RunDirectoryError
-from flconsole.supervisor.pids import create_time
+from flconsole.supervisor.pids import create_time, is_alive
 
 LOCK_NAME = "supervisor.json"
 VERSION = 1
@@ -74,7 +74,7 @@ def read_lock(run_dir: Path) -> SupervisorInfo | None:
         info = msgspec.json.decode((run_dir / LOCK_NAME).read_bytes(), type=SupervisorInfo)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
-    return info if create_time(info.pid) == info.create_time else None
+    return info if is_alive(info.pid, info.create_time) else None
 
 
 def _open_and_lock(path: Path) -> int:

@@ -67,14 +67,16 @@ class NurseryProcess(Daemon):
 
     async def serve(self, process: Process) -> None:
         assert process.stdout is not None  # noqa: S101  # a pipe was asked for
-        self._listener.nursery_started(self)
+        # Through the loop, not called from here: an error there must not end the reading here.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._listener.nursery_started, self)
         while line := await process.stdout.readline():
             notice = _decoder.decode(line)
             self.ready = self.ready or isinstance(notice, NurseryReady)
-            self._listener.notice(notice)
+            loop.call_soon(self._listener.notice, notice)
         await process.wait()
         self.ready = False
-        self._listener.nursery_ended()
+        loop.call_soon(self._listener.nursery_ended)
 
     async def stop(self) -> None:
         """Closes the nursery's standard input, at which it ends its children and itself."""

@@ -4,6 +4,9 @@ import os
 
 import psutil
 
+_CLOCK_JITTER_S = 2.0
+"""The system derives the time of a start from a boot time in whole seconds, which moves with the clock."""
+
 
 def create_time(pid: int) -> float | None:
     """When a process was started, in seconds since the epoch; None if it is gone already."""
@@ -11,6 +14,12 @@ def create_time(pid: int) -> float | None:
         return float(psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
         return None
+
+
+def is_alive(pid: int, created: float | None) -> bool:
+    """Whether the process of that number is the one that was started at `created`."""
+    now = create_time(pid)
+    return now is not None and created is not None and abs(now - created) <= _CLOCK_JITTER_S
 
 
 def kill_sessions(sessions: dict[int, float]) -> int:
@@ -26,7 +35,11 @@ def kill_sessions(sessions: dict[int, float]) -> int:
     for process in psutil.process_iter():
         try:
             since = sessions.get(os.getsid(process.pid))
-            if since is None or process.create_time() < since or process.status() == psutil.STATUS_ZOMBIE:
+            if (
+                since is None
+                or process.create_time() < since - _CLOCK_JITTER_S
+                or process.status() == psutil.STATUS_ZOMBIE
+            ):
                 continue
             process.kill()
         except (ProcessLookupError, psutil.NoSuchProcess):

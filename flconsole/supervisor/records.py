@@ -2,10 +2,12 @@
 
 import socket
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 from engine import telemetry
+from engine.errors import RunDirectoryError
 from engine.event_log import EventLog, read_events
 from flconsole.supervisor.exits import Exit
 from flconsole.supervisor.pids import create_time
@@ -59,7 +61,11 @@ class RoundsFollower:
         self._last: telemetry.RoundFinished | None = None
 
     def last(self) -> telemetry.RoundFinished | None:
-        """The last finished round; None before the first."""
+        """The last finished round; None before the first.
+
+        Raises:
+            RunDirectoryError: the file is there and cannot be read.
+        """
         self._poll()
         return self._last
 
@@ -69,16 +75,22 @@ class RoundsFollower:
         return last.round if last else 0
 
     def _poll(self) -> None:
-        if not self._path.exists():
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                self._read(file)
+        except FileNotFoundError:
             return
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            for line in file:
-                if not line.endswith(b"\n"):  # still being written, or torn and about to be cut
-                    return
-                self._offset += len(line)
-                if b'"round_finished"' in line:
-                    self._take(line)
+        except OSError as error:
+            raise RunDirectoryError(f"{self._path}: {error.strerror}") from error
+
+    def _read(self, file: BinaryIO) -> None:
+        for line in file:
+            if not line.endswith(b"\n"):  # still being written, or torn and about to be cut
+                return
+            self._offset += len(line)
+            if b'"round_finished"' in line:
+                self._take(line)
 
     def _take(self, line: bytes) -> None:
         try:

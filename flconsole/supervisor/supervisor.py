@@ -169,6 +169,7 @@ class Supervisor:
             "run_dir": str(self._run_dir),
             "pid": os.getpid(),
             "bootstrap_servers": self._commands.bootstrap_servers,
+            "server_connected": self._link.connected,
             "stopping": self._outcome.done() or self._operations.stop_after_round,
             "round": last.round if last else 0,
             "accuracy": last.accuracy if last else None,

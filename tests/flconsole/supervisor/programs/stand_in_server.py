@@ -1,6 +1,7 @@
-"""A server for tests: writes down what it is told, and does what stands in `<run_dir>/server.do`, line by line.
+"""A server for tests: writes down what it is told, and obeys the lines of `<run_dir>/server.do`.
 
-Lines: `round N` (write round_finished), `recycle` (ask for another broker), `exit CODE`, `crash`.
+First it runs `<run_dir>/server.py`, if there is one.
+Lines: `round N` (write round_finished), `recycle REASON` (ask for another broker), `exit CODE`, `crash`.
 What it hears goes to `<run_dir>/heard.jsonl`, preceded by a line `"started"` for each start.
 """
 
@@ -30,6 +31,15 @@ def hear(line: str) -> None:
         file.write(line + "\n")
 
 
+def take_orders() -> list[str]:
+    """The lines that have been put down; each is taken once, whichever server takes it."""
+    orders, taken = arguments.run_dir / "server.do", arguments.run_dir / "server.done"
+    if not orders.exists():
+        return []
+    orders.rename(taken)
+    return taken.read_text().splitlines()
+
+
 def round_finished(number: int) -> telemetry.RoundFinished:
     return telemetry.RoundFinished(
         round=number, updates=2, examples=20, accuracy=0.5, loss=1.0, digest=f"digest-{number}", seconds=0.1,
@@ -49,10 +59,11 @@ def obey(line: str, connections: list[socket.socket]) -> None:
         raise RuntimeError("the server has crashed as it was told")
 
 
+script = arguments.run_dir / "server.py"
+if script.exists():
+    exec(compile(script.read_text(), script, "exec"))  # noqa: S102  # written by the test
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
 events = EventLog(arguments.run_dir / "events.jsonl", run="test", origin="server")
-orders = arguments.run_dir / "server.do"
-done = 0
 arguments.socket.unlink(missing_ok=True)
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(str(arguments.socket))
@@ -72,11 +83,5 @@ while True:
                 key.fileobj.sendall(encode(Answer(ok=True, text="heard")))
         else:
             selector.unregister(key.fileobj)
-    if orders.exists() and (orders.stat().st_size > done):
-        with orders.open() as file:
-            file.seek(done)
-            line = file.readline()
-        if line.endswith("\n"):
-            done += len(line)
-            (arguments.run_dir / "server.do").write_text("") if line.startswith(("crash", "exit")) else None
-            obey(line.strip(), connections)
+    for line in take_orders():
+        obey(line, connections)

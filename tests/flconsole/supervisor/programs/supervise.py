@@ -1,4 +1,4 @@
-"""Runs a supervisor in a process of its own: `supervise.py RUN_DIR CONFIG_JSON [--real-sleep] [--resumed]`."""
+"""Runs a supervisor in a process of its own: `supervise.py RUN_DIR CONFIG_JSON [--resumed]`."""
 
 import asyncio
 import json

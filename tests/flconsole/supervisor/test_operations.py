@@ -1,0 +1,179 @@
+"""What an operator can do over the socket, and that it is recorded."""
+
+import json
+import socket
+import subprocess
+
+import pytest
+
+from engine import telemetry
+from engine.commands import MAX_LINE
+from flconsole.supervisor.client import SupervisorGone, connect
+from flconsole.supervisor.lock import read_lock
+
+IGNORE_TERM = "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf')"
+
+
+def test_status_tells_the_processes_and_the_progress(run):
+    supervisor = run.start()
+    run.server_does("round 1")
+    run.wait(lambda: run.status()["round"] == 1, "a round")
+
+    status = run.status()
+    assert (status["run"], status["pid"], status["accuracy"]) == ("run", supervisor.pid, 0.5)
+    assert [one["name"] for one in status["processes"]] == ["nursery", "server", "client-1", "client-2"]
+    assert all(one["restarts"] == 0 and one["uptime_s"] >= 0 for one in status["processes"])
+    assert run.events(telemetry.Command) == []  # a question is no command
+
+
+def test_added_clients_get_the_next_free_numbers(run):
+    run.start()
+    run.request("kill-client", client="2", hard=True)
+
+    assert run.request("add-client", count=2).data == {"clients": ["3", "4"]}
+    run.wait(lambda: {"client-3", "client-4"} <= set(run.running()), "they run")
+
+
+@pytest.mark.parametrize(("hard", "signum"), [(False, "SIGTERM"), (True, "SIGKILL")])
+def test_an_operators_kill_is_final(run, hard, signum):
+    run.start()
+
+    assert run.request("kill-client", client="1", hard=hard).ok
+    run.wait(lambda: len(run.heard()) == 2, "the server is told")
+    assert run.heard()[-1]["will_restart"] is False
+    assert run.heard()[-1]["reason"] == "killed by the operator"
+    assert [exited.signal for exited in run.exits("client-1")] == [signum]
+    assert run.process("client-1")["state"] == "out"
+    assert run.request("kill-client", client="1").text == "client 1 is out already: killed by the operator"
+
+
+def test_a_kill_that_is_ignored_becomes_a_hard_one(run):
+    run.client_does("1", IGNORE_TERM)
+    run.start(stop_timeout_s=0.3)
+    run.wait(lambda: "deaf" in run.log("client-1"), "the client is deaf")
+    run.request("kill-client", client="1")
+
+    run.wait(lambda: run.process("client-1")["state"] == "out", "out")
+    assert run.exits("client-1")[0].signal == "SIGKILL"
+
+
+def test_a_killed_client_can_be_started_again(run):
+    run.start()
+    run.request("kill-client", client="1")
+    run.wait(lambda: run.process("client-1")["state"] == "out", "out")
+
+    assert run.request("restart-client", client="1").ok
+    run.wait(lambda: "client-1" in run.running(), "running")
+
+
+def test_a_running_client_can_be_restarted(run):
+    run.start(max_restarts=0)
+    pid = run.process("client-1")["pid"]
+    run.request("restart-client", client="1")
+
+    run.wait(lambda: run.process("client-1")["pid"] not in (None, pid), "another process")
+    assert run.exits("client-1")[0].reason == "restarted by the operator"
+
+
+def test_rules_are_passed_on_and_the_servers_answer_comes_back(run):
+    run.start()
+    run.wait(lambda: run.request("set", quorum=1).text == "heard", "the link is there")
+
+    assert run.heard()[-1] == {"type": "SetRound", "quorum": 1, "deadline_s": None}
+
+
+def test_stop_ends_the_run_at_once(run):
+    run.start()
+
+    assert run.request("stop").ok
+    assert run.exit_code() == 143
+    assert run.events()[-1].reason == "stopped by the operator"
+
+
+def test_stop_after_the_round_is_the_servers_to_do(run):
+    run.start()
+    run.request("stop", after_round=True)
+    run.wait(lambda: {"type": "StopAfterRound"} in run.heard(), "the server is told")
+    run.server_does("round 1", "exit 0")
+
+    assert run.exit_code() == 0
+    assert isinstance(run.events()[-1], telemetry.RunFinished)
+    assert run.events()[-1].reason == "stopped after the round, as asked"
+
+
+def test_every_command_is_recorded_with_its_answer(run):
+    run.start()
+    run.request("add-client")
+    run.request("kill-client", client="9")
+
+    commands = run.events(telemetry.Command)
+    assert [(command.command, command.arguments, command.ok) for command in commands] == [
+        ("add-client", {"count": 1}, True),
+        ("kill-client", {"client": "9", "hard": False}, False),
+    ]
+    assert commands[1].answer == "there is no client '9'; there are 1, 2, 3"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b"not json\n",
+        b'{"command": "explode"}\n',
+        b'{"command": "add-client", "count": 0}\n',
+        b'{"command": "kill-client", "client": "1", "colour": "red"}\n',
+        b'{"command": "stop", "after_round": "yes"}\n',
+    ],
+)
+def test_what_is_no_request_is_refused_with_the_reason(run, line):
+    run.start()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(read_lock(run.run_dir).socket)
+        connection.sendall(line)
+        answer = json.loads(connection.makefile().readline())
+
+    assert answer["ok"] is False
+    assert answer["text"].startswith("not a request: ")
+    assert run.status()["stopping"] is False
+
+
+def test_a_line_without_end_is_cut_off(run):
+    run.start()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(read_lock(run.run_dir).socket)
+        connection.sendall(b"x" * (MAX_LINE + 1))
+        connection.shutdown(socket.SHUT_WR)
+        answer = json.loads(connection.makefile().readline())
+
+    assert answer == {
+        "type": "Answer",
+        "ok": False,
+        "text": f"a request of more than {MAX_LINE} bytes",
+        "data": {},
+    }
+    assert len(run.running()) == 4
+
+
+def test_an_operator_who_hangs_up_disturbs_nobody(run):
+    run.start()
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(read_lock(run.run_dir).socket)
+            connection.sendall(b'{"command": "status"}\n')
+
+    assert len(run.running()) == 4
+
+
+def test_without_a_supervisor_there_is_nobody_to_connect_to(run):
+    with pytest.raises(SupervisorGone, match="no supervisor is running"):
+        connect(run.run_dir)
+
+
+def test_an_operator_notices_when_the_supervisor_dies(run):
+    supervisor: subprocess.Popen[bytes] = run.start()
+    with connect(run.run_dir) as client:
+        supervisor.kill()
+        supervisor.wait()
+        with pytest.raises(SupervisorGone, match="went away during 'status'"):
+            client.request("status")
