@@ -3,15 +3,17 @@
 import argparse
 import logging
 import sys
+import time
 from pathlib import Path
 
 from engine.config import RunConfig
 from engine.data import partition_table, write_partition
-from engine.errors import EngineError
+from engine.errors import BrokerUnreachable, EngineError
 from engine.lifecycle import Terminated, raise_on_signals
 from engine.logger import get_server_logger, setup_colored_logging
 from engine.server.federated_server import FederatedServer
 from engine.training.factory import open_evaluator
+from engine.transport.base import Transport
 from engine.transport.open import open_transport
 
 _log = get_server_logger()
@@ -34,12 +36,7 @@ def main() -> int:
 
 
 def _serve(config: RunConfig, arguments: argparse.Namespace) -> int:
-    transport = open_transport(
-        arguments.bootstrap_servers,
-        embedded=arguments.embedded,
-        topic_prefix=config.topic_prefix,
-        name="server",
-    )
+    transport = _connect(config, arguments)
     evaluator = open_evaluator(config)
     if config.trainer != "null":
         write_partition(partition_table(config), arguments.run_dir / "partition.csv")
@@ -51,6 +48,23 @@ def _serve(config: RunConfig, arguments: argparse.Namespace) -> int:
     finally:
         server.close()
     return 0
+
+
+def _connect(config: RunConfig, arguments: argparse.Namespace) -> Transport:
+    """Connects to the broker; a run that goes on waits for it as a connected one would."""
+    has_begun = (arguments.run_dir / "events.jsonl").exists()
+    give_up_at = time.monotonic() + (config.broker_timeout_s if has_begun else 0.0)
+    while True:
+        try:
+            return open_transport(
+                arguments.bootstrap_servers,
+                embedded=arguments.embedded,
+                topic_prefix=config.topic_prefix,
+                name="server",
+            )
+        except BrokerUnreachable:
+            if time.monotonic() >= give_up_at:
+                raise
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import RunConfig
-from engine.errors import BrokerReset, CheckpointError, RunDirectoryError
+from engine.errors import BrokerReset, BrokerUnreachable, CheckpointError, RunDirectoryError
 from engine.logger import get_server_logger
 from engine.server.checkpoint import Checkpoint, CheckpointHeader, CheckpointStore, RoundSummary, next_epoch
 from engine.server.intake import UPDATE_PLACES
@@ -54,7 +54,7 @@ def take_over(
     header = checkpoint.header
     if header.run != config.run_id:
         raise CheckpointError(f"{run_dir}: its checkpoint is of run {header.run!r}, not {config.run_id!r}")
-    seen_epoch, ends = _look_at_broker(transport)
+    seen_epoch, ends = _look_at_broker(transport, config.broker_timeout_s)
     epoch = next_epoch(run_dir / "epoch", header.epoch, seen_epoch)
     return Takeover(
         lock=lock,
@@ -67,17 +67,23 @@ def take_over(
     )
 
 
-def _look_at_broker(transport: Transport) -> tuple[int, Ends]:
-    """The epoch of the last server that spoke, and where each topic that is read ends now."""
+def _look_at_broker(transport: Transport, patience_s: float) -> tuple[int, Ends]:
+    """The epoch of the last server that spoke, and where each topic that is read ends now.
+
+    A broker that goes away or is replaced meanwhile is waited for, and looked at again.
+    """
     while True:
         try:
             transport.create_topics()
             epoch = _epoch_on_control(transport)
-            return epoch, {
-                topic: transport.end_offsets(topic) for topic in (CONTROL, TELEMETRY, MODEL_UPDATES)
-            }
+            ends = {topic: transport.end_offsets(topic) for topic in (CONTROL, TELEMETRY, MODEL_UPDATES)}
         except BrokerReset:
-            continue  # it was replaced while we looked: look at the new one
+            continue
+        except BrokerUnreachable:
+            if (transport.health().lost_for_s or 0.0) > patience_s:
+                raise
+        else:
+            return epoch, ends
 
 
 def _safe_positions(header: CheckpointHeader, incarnation: str) -> dict[Place, int]:
