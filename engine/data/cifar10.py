@@ -23,7 +23,7 @@ _ROW = 3 * 32 * 32
 
 
 def find() -> Path | None:
-    """The folder of the batches: in `$FLCONSOLE_DATA` (itself or below), then in Keras' cache; None if absent.
+    """The folder of the batches: in `$FLCONSOLE_DATA` or below, then in Keras' cache; None if absent.
 
     Raises:
         DataError: `FLCONSOLE_DATA` names a folder that does not exist.
@@ -41,7 +41,7 @@ def find() -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class Cifar10:
-    """The data set in `folder`, read batch by batch: never more than one batch is held beside the rows wanted."""
+    """The data set in `folder`, read batch by batch: one is held at a time, beside the rows wanted."""
 
     folder: Path
     name: str = "cifar10"
@@ -78,7 +78,9 @@ def read_batch(path: Path) -> Examples:
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != _ROW:
         raise DataError(f"{path}: data is {_kind(rows)}; expected uint8 of shape (n, {_ROW})")
     if not isinstance(labels, list) or not all(type(y) is int and 0 <= y < CLASSES for y in labels):
-        raise DataError(f"{path}: labels are {_kind(labels)}; expected a list of numbers from 0 to {CLASSES - 1}")
+        raise DataError(
+            f"{path}: labels are {_kind(labels)}; expected a list of numbers from 0 to {CLASSES - 1}"
+        )
     if len(labels) != len(rows):
         raise DataError(f"{path}: {len(rows)} images and {len(labels)} labels; expected as many")
     return Examples(rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(labels, np.int32))
@@ -94,4 +96,8 @@ def _field(path: Path, content: Any, name: str) -> Any:
 
 
 def _kind(value: Any) -> str:
-    return f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+    return (
+        f"{value.dtype} of shape {value.shape}"
+        if isinstance(value, np.ndarray)
+        else f"a {type(value).__name__}"
+    )

@@ -46,20 +46,26 @@ class Dataset:
             except DataError as error:
                 raise DataError(f"{self.name}, {which} set: {error}") from None
             if len(y) and y.max() >= self.classes:
-                raise DataError(f"{self.name}, {which} set: label {y.max()} is not below classes = {self.classes}")
+                raise DataError(
+                    f"{self.name}, {which} set: label {y.max()} is not below classes = {self.classes}"
+                )
             object.__setattr__(self, f"x_{which}", x)
             object.__setattr__(self, f"y_{which}", y)
         if self.x_train.shape[1:] != self.x_test.shape[1:]:
             raise DataError(
-                f"{self.name}: training images of {self.x_train.shape[1:]}, test images of {self.x_test.shape[1:]}"
+                f"{self.name}: training images of {self.x_train.shape[1:]}, "
+                f"test images of {self.x_test.shape[1:]}"
             )
 
 
 class Source(Protocol):
     """A data set that is read in pieces: labels first, then the rows that a part consists of."""
 
-    name: str
-    classes: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def classes(self) -> int: ...
 
     def train_labels(self) -> Labels: ...
 

@@ -31,7 +31,7 @@ def resolve_dataset(name: str, *, fetch: Callable[[], Path] | None = None) -> Re
 
     Args:
         name: a configuration's `dataset`.
-        fetch: downloads CIFAR-10 and returns its folder, or raises `DataError`; None where that is not wanted.
+        fetch: downloads CIFAR-10 or raises `DataError`; None where that is not wanted.
 
     Raises:
         DataError: `cifar10` was asked for by name and is neither here nor can be downloaded.
@@ -185,7 +185,9 @@ def _divide(config: RunConfig, labels: Labels) -> list[Indices]:
     """Rows of each part, after `subset_size` has been drawn."""
     rows = np.arange(len(labels))
     if config.subset_size is not None:
-        rows = draw(len(labels), config.subset_size, generator(config.seed, "subset_size"), what="subset_size")
+        rows = draw(
+            len(labels), config.subset_size, generator(config.seed, "subset_size"), what="subset_size"
+        )
     _check_total(len(rows))
     parts = split(
         labels[rows],
@@ -207,12 +209,18 @@ def _user_part(config: RunConfig, part: int) -> Dataset:
     share = len(np.array_split(np.arange(config.subset_size), config.num_parts)[part])
     rows = draw(len(dataset.y_train), share, generator(config.seed, "subset_size", part), what="subset_size")
     return Dataset(
-        dataset.x_train[rows], dataset.y_train[rows], dataset.x_test, dataset.y_test, dataset.name, dataset.classes
+        dataset.x_train[rows],
+        dataset.y_train[rows],
+        dataset.x_test,
+        dataset.y_test,
+        dataset.name,
+        dataset.classes,
     )
 
 
 def _check_total(num_examples: int) -> None:
     if num_examples > MAX_TOTAL_EXAMPLES:
         raise DataError(
-            f"{num_examples} training examples are more than the {MAX_TOTAL_EXAMPLES} a round can weigh; set subset_size"
+            f"{num_examples} training examples are more than the {MAX_TOTAL_EXAMPLES} a round can weigh; "
+            "set subset_size"
         )

@@ -31,7 +31,9 @@ def split(
     """
     needed = parts * (shards_per_client if scheme == "shards" else 1)
     if len(labels) < needed:
-        raise DataError(f"{len(labels)} examples are too few for {parts} parts, {scheme} needs at least {needed}")
+        raise DataError(
+            f"{len(labels)} examples are too few for {parts} parts, {scheme} needs at least {needed}"
+        )
     if scheme == "iid":
         divided = iid(len(labels), parts, rng)
     elif scheme == "shards":
@@ -46,8 +48,10 @@ def iid(num_examples: int, parts: int, rng: np.random.Generator) -> list[Indices
     return np.array_split(rng.permutation(num_examples), parts)
 
 
-def label_shards(labels: Labels, parts: int, rng: np.random.Generator, shards_per_client: int) -> list[Indices]:
-    """Sorted by label, cut into equal shards, `shards_per_client` of them to each part (McMahan et al. 2017)."""
+def label_shards(
+    labels: Labels, parts: int, rng: np.random.Generator, shards_per_client: int
+) -> list[Indices]:
+    """Sorted by label, cut into equal shards, `shards_per_client` to each part (McMahan et al. 2017)."""
     shuffled = rng.permutation(len(labels))
     by_label = shuffled[np.argsort(labels[shuffled], kind="stable")]
     shards = np.array_split(by_label, parts * shards_per_client)
@@ -56,7 +60,7 @@ def label_shards(labels: Labels, parts: int, rng: np.random.Generator, shards_pe
 
 
 def dirichlet(labels: Labels, parts: int, rng: np.random.Generator, alpha: float) -> list[Indices]:
-    """Each class divided by proportions from Dirichlet(alpha) (Hsu et al. 2019); a small alpha gives skewed parts.
+    """Each class divided by proportions from Dirichlet(alpha) (Hsu et al. 2019); a small alpha skews.
 
     A part that came out empty gets one example of the part that is largest at that moment.
     """

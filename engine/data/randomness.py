@@ -7,7 +7,7 @@ from blake3 import blake3
 
 
 def generator(seed: int, *purpose: str | int) -> np.random.Generator:
-    """A generator that depends on `seed` and `purpose` alone, for example `generator(seed, "train", client, 3)`.
+    """A generator that depends on its arguments alone, for example `generator(seed, "train", client, 3)`.
 
     Purposes that differ in any element give independent streams (BLAKE3 into numpy's `SeedSequence`).
     """

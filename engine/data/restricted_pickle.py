@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy._core.multiarray import _reconstruct  # type: ignore[attr-defined] # numpy's own name for it in pickles
+from numpy._core.multiarray import _reconstruct  # numpy's own name for it in pickles
 
 from engine.errors import DataError
 
@@ -29,7 +29,9 @@ class _Unpickler(pickle.Unpickler):  # the restriction is find_class below
         try:
             return _ALLOWED[module_name, global_name]
         except KeyError:
-            raise pickle.UnpicklingError(f"it names {module_name}.{global_name}, which is not allowed") from None
+            raise pickle.UnpicklingError(
+                f"it names {module_name}.{global_name}, which is not allowed"
+            ) from None
 
 
 def load(path: Path) -> Any:
@@ -45,7 +47,15 @@ def load(path: Path) -> Any:
             return _Unpickler(file, encoding="bytes").load()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
-    except (pickle.UnpicklingError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError) as error:
+    except (
+        pickle.UnpicklingError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        EOFError,
+    ) as error:
         raise DataError(f"{path}: not a readable pickle of arrays: {error}") from None
     except (MemoryError, OverflowError):
         raise DataError(f"{path}: announces more data than it can hold") from None

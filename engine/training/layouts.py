@@ -47,7 +47,9 @@ def static_layout(model: str) -> Layout:
     try:
         return {"lenet": LENET, "cnn": CNN}[model]
     except KeyError:
-        raise ConfigError(f"model = {model!r}: its layout is known only once TensorFlow has built it") from None
+        raise ConfigError(
+            f"model = {model!r}: its layout is known only once TensorFlow has built it"
+        ) from None
 
 
 def get_random_weights(model_type: str, *, seed: int = 1, scale: float = 0.05) -> Weights:

@@ -18,7 +18,7 @@ Shape = tuple[int, int, int]
 
 
 def create_lenet_model(input_shape: Shape = (32, 32, 3), classes: int = 10) -> keras.Model:
-    """LeNet-5 in today's form (LeCun et al. 1998): two convolutions, two pools, 120, 84; 62,006 parameters."""
+    """LeNet-5 in today's form (LeCun et al. 1998): two convolutions, then 120 and 84; 62,006 parameters."""
     return _chain(
         "lenet",
         input_shape,
@@ -74,13 +74,20 @@ def build_model(name: str, *, seed: int, input_shape: Shape, classes: int) -> ke
     except Exception as error:  # the user's function may raise anything; it is reported, not hidden
         raise ConfigError(f"model = {name!r}: {type(error).__name__}: {error}") from error
     if not isinstance(model, keras.Model) or not model.built:
-        raise ConfigError(f"model = {name!r}: returned a {type(model).__name__}; expected a built keras.Model")
+        raise ConfigError(
+            f"model = {name!r}: returned a {type(model).__name__}; expected a built keras.Model"
+        )
     if tuple(model.output_shape) != (None, classes):
-        raise ConfigError(f"model = {name!r}: output of shape {model.output_shape}; expected (None, {classes}) logits")
+        raise ConfigError(
+            f"model = {name!r}: output of shape {model.output_shape}; expected (None, {classes}) logits"
+        )
     return model
 
 
-_BUILT_IN: dict[str, Callable[[Shape, int], keras.Model]] = {"lenet": create_lenet_model, "cnn": create_cnn_model}
+_BUILT_IN: dict[str, Callable[[Shape, int], keras.Model]] = {
+    "lenet": create_lenet_model,
+    "cnn": create_cnn_model,
+}
 
 
 def _chain(name: str, input_shape: Shape, hidden: Sequence[keras.Layer]) -> keras.Model:

@@ -3,12 +3,16 @@
 It exercises everything around training (transport, sums, recovery) at any model size.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from engine.config import RunConfig
 from engine.core.update import TrainingMetrics
 from engine.core.weights import Layout, Vector, Weights
 from engine.data.randomness import generator
+from engine.errors import ConfigError
+from engine.training.adaptation import ReadCheckpoint, start_from
 from engine.training.base import Evaluation, LocalResult
 from engine.training.layouts import get_random_weights, static_layout
 
@@ -46,16 +50,34 @@ class NullTrainer:
 
 
 class NullEvaluator:
-    """The server's side: a seeded initial vector, and nothing to evaluate or to save as `.keras`."""
+    """The server's side: a seeded initial vector, and nothing to evaluate or to save as `.keras`.
 
-    def __init__(self, config: RunConfig) -> None:
+    Args:
+        config: of the run.
+        read_checkpoint: reads what `init_from` names.
+    """
+
+    def __init__(self, config: RunConfig, *, read_checkpoint: ReadCheckpoint | None = None) -> None:
         self._config = config
+        self._read_checkpoint = read_checkpoint
 
     def examples_by_part(self) -> dict[int, int]:
         return {part: null_num_examples(part) for part in range(self._config.num_parts)}
 
     def initial_weights(self) -> Weights:
-        return get_random_weights(self._config.model, seed=self._config.seed)
+        """The seeded initial vector, or what `init_from` holds.
+
+        Raises:
+            ConfigError: `init_from` is a `.keras` file, which only TensorFlow can read.
+            LayoutMismatch: it is of another model, and `adapt` is not set or nothing matches.
+        """
+        seeded = get_random_weights(self._config.model, seed=self._config.seed)
+        if self._config.init_from is None:
+            return seeded
+        path = Path(self._config.init_from)
+        if path.suffix == ".keras" or self._read_checkpoint is None:
+            raise ConfigError(f"init_from = {path}: trainer = 'null' starts from a checkpoint only")
+        return start_from(seeded, self._read_checkpoint(path), source=path, allow_adapt=self._config.adapt)
 
     def evaluate(self, vector: Vector) -> Evaluation | None:  # noqa: ARG002 - the protocol's signature
         return None

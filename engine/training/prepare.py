@@ -1,0 +1,88 @@
+"""`python -m engine.training.prepare --config FILE`: checks data and model before a run starts.
+
+One JSON line on standard output, narration on standard error. TensorFlow is loaded only for a download or
+for a model whose layout only TensorFlow knows.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from engine.config import MODELS, RunConfig
+from engine.data import load_held_out, load_labels, resolve_dataset
+from engine.errors import DataError, EngineError
+from engine.training.fetch import fetch_cifar10
+from engine.training.flat_model import read_layout
+from engine.training.layouts import static_layout
+from engine.training.null import null_num_examples
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run will use."""
+
+    dataset: str
+    stand_in: str
+    """Why `dataset` is not what was hoped for; empty where it is."""
+    examples: int
+    """Training examples of all parts together."""
+    num_parameters: int
+    jit: bool
+
+
+def prepare(config: RunConfig) -> Prepared:
+    """Resolves the data set, reads it once, and builds the model if that is what it takes to know its size.
+
+    Raises:
+        ConfigError: the model cannot be built.
+        DataError: the data set is missing, malformed, too large, or too small for its parts.
+    """
+    if config.trainer == "null":
+        return Prepared(
+            dataset=config.dataset,
+            stand_in="",
+            examples=sum(null_num_examples(part) for part in range(config.num_parts)),
+            num_parameters=static_layout(config.model).size,
+            jit=config.uses_jit,
+        )
+    dataset, stand_in = resolve_dataset(config.dataset, fetch=fetch_cifar10)
+    config = msgspec.structs.replace(config, dataset=dataset)
+    examples = sum(map(len, load_labels(config)))
+    if len(load_held_out(config).y) == 0:
+        raise DataError(f"dataset = {dataset!r}: no held-out examples to evaluate the global model on")
+    return Prepared(
+        dataset=dataset,
+        stand_in=stand_in,
+        examples=examples,
+        num_parameters=_num_parameters(config),
+        jit=config.uses_jit,
+    )
+
+
+def _num_parameters(config: RunConfig) -> int:
+    if config.model in MODELS and ":" not in config.dataset:
+        return static_layout(config.model).size
+    from engine.training.keras import build_run_model  # noqa: PLC0415 - loads TensorFlow
+
+    return read_layout(build_run_model(config)).size
+
+
+def main() -> int:
+    """Prints what a run will use; returns the exit code of the error that forbids it."""
+    parser = argparse.ArgumentParser(prog="python -m engine.training.prepare", description=prepare.__doc__)
+    parser.add_argument("--config", type=Path, required=True, metavar="RUN_DIR/config.toml")
+    arguments = parser.parse_args()
+    try:
+        prepared = prepare(RunConfig.load(arguments.config))
+    except EngineError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    if prepared.stand_in:
+        sys.stderr.write(f"{prepared.stand_in}\n")
+    sys.stdout.write(msgspec.json.encode(prepared).decode() + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
