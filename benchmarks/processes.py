@@ -96,7 +96,7 @@ def _all_run(run_dir: Path) -> bool:
 
 
 def _spawn_children() -> list[tuple[float, float, int, int]]:
-    """Of each: seconds to the first instruction, to TensorFlow; private bytes before and after an operation."""
+    """Seconds to the first instruction and to TensorFlow, private bytes before and after an operation."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "child.py").write_text(_CHILD)
         path = os.pathsep.join([folder, str(Path.cwd())])
