@@ -36,6 +36,7 @@ class KafkaTransport:
     Raises:
         BrokerUnreachable: nothing answers within `connect_timeout_s`.
         BrokerRefused: it answers and says no.
+        ConfigError: the library does not know one of the settings.
     """
 
     def __init__(

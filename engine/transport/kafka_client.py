@@ -3,13 +3,17 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from engine.errors import ConfigError
 from engine.transport.base import Place
 from engine.transport.kafka_settings import KafkaProfile, Settings
 
 _DISCARD_TIMEOUT_S = 1.0
+
+_Client = TypeVar("_Client")
 
 _REFUSALS = frozenset(
     {
@@ -21,6 +25,10 @@ _REFUSALS = frozenset(
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     }
 )
+
+
+_REFUSING_WORDS = "security.protocol"
+"""A plain connection to a TLS port only breaks; the library's own words tell why."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,19 @@ class ClientContext:
 
 def is_refusal(error: KafkaError) -> bool:
     """Whether the broker is there and says no: waiting will not help."""
-    # A plain connection to a TLS port shows only as a lost connection; the library's own words tell.
-    return error.code() in _REFUSALS or "security.protocol" in error.str()
+    return error.code() in _REFUSALS or _REFUSING_WORDS in error.str()
+
+
+def new_client(kind: Callable[[dict[str, Any]], _Client], settings: dict[str, Any]) -> _Client:
+    """Makes a client of the library.
+
+    Raises:
+        ConfigError: it does not know one of the settings.
+    """
+    try:
+        return kind(settings)
+    except KafkaException as error:
+        raise ConfigError(f"Kafka client settings: {error.args[0].str()}") from None
 
 
 def close_in_background(close: Callable[[], object]) -> None:

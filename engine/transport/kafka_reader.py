@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from engine.errors import BrokerRefused, BrokerUnreachable
 from engine.transport.base import Place, Record
-from engine.transport.kafka_client import ClientContext, close_in_background
+from engine.transport.kafka_client import ClientContext, close_in_background, new_client
 from engine.transport.offsets import OffsetTracker, Verdict
 
 log = logging.getLogger("engine.transport")
@@ -162,4 +162,4 @@ class KafkaReader:
     def _new_consumer(self) -> Consumer:
         settings = {**self._context.profile.consumer, "fetch.wait.max.ms": self._fetch_wait_ms}
         settings["group.id"] = self._context.settings["client.id"]
-        return Consumer({**settings, **self._context.settings, "error_cb": self._on_error})
+        return new_client(Consumer, {**settings, **self._context.settings, "error_cb": self._on_error})

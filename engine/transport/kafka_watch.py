@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from engine.errors import BrokerRefused, BrokerUnreachable
 from engine.transport.base import CONTROL
-from engine.transport.kafka_client import ClientContext, is_refusal
+from engine.transport.kafka_client import ClientContext, is_refusal, new_client
 
 log = logging.getLogger("engine.transport")
 
@@ -38,6 +38,7 @@ class BrokerWatch:
 
     Raises:
         BrokerUnreachable: no answer within `timeout_s`; BrokerRefused: the answer is no.
+        ConfigError: the library does not know one of the settings.
     """
 
     def __init__(self, context: ClientContext, *, timeout_s: float) -> None:
@@ -49,7 +50,7 @@ class BrokerWatch:
         self._trouble = ""
         self._answered_at = time.monotonic()
         self._stopping = threading.Event()
-        self.admin = AdminClient({**context.settings, "error_cb": self.note})
+        self.admin = new_client(AdminClient, {**context.settings, "error_cb": self.note})
         """A handle for questions that are not about records; safe from several threads."""
         self.status = self._connect(timeout_s)
         self._thread = threading.Thread(target=self._run, name="broker-watch", daemon=True)
@@ -109,7 +110,7 @@ class BrokerWatch:
         if out_of_time:
             raise BrokerUnreachable(
                 f"no broker at {self._address} after {timeout_s:g} s: {self._words(error)}; "
-                "is it running, and is the address right?"
+                "is it running, and are the address and the security protocol right?"
             )
 
     def _words(self, error: KafkaException) -> str:

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from engine.errors import BrokerRefused
 from engine.transport.base import Delivery, Headers, Place
-from engine.transport.kafka_client import ClientContext, close_in_background
+from engine.transport.kafka_client import ClientContext, close_in_background, new_client
 
 log = logging.getLogger("engine.transport")
 
@@ -103,4 +103,4 @@ class KafkaWriter:
 
     def _new_producer(self) -> Producer:
         settings = {**self._context.profile.producer, **self._context.settings}
-        return Producer({**settings, "error_cb": self._note_error})
+        return new_client(Producer, {**settings, "error_cb": self._note_error})

@@ -157,7 +157,7 @@ def test_a_reader_that_stands_still_starts_again_more_patiently(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Each fetch lists the whole partition; if that takes longer than the fetch may wait, nothing ever comes."""
+    """Each fetch lists the whole partition; if that takes longer than it may wait, nothing ever comes."""
     count = 5_000
     for _ in range(count):
         server.publish(MODEL, b"x")
@@ -197,9 +197,7 @@ def test_an_idempotent_producer_never_recovers_from_a_restart(embedded: Any, ser
     idempotent.purge()
 
 
-def test_a_position_beyond_the_new_end_is_given_up(
-    embedded: Any, server: KafkaTransport, read: Read
-) -> None:
+def test_a_position_beyond_the_new_end_is_given_up(embedded: Any, server: KafkaTransport, read: Read) -> None:
     """The broker answers a fetch beyond the end with silence, and what lies below is never read."""
     for _ in range(100):
         server.publish(MODEL, b"old")
