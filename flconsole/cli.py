@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.errors import ConfigError, EngineError
-from engine.lifecycle import Terminated
+from engine.lifecycle import Terminated, raise_on_signals
 from flconsole.settings import takes_settings
 
 app = typer.Typer(
@@ -53,6 +53,7 @@ def run(
     resolved = plan.resolve(settings, config)
     if not headless:
         _say("there is no screen yet: this is what run --headless does")
+    raise_on_signals()  # so that what prepares the data never outlives this process
     resolved, run_dir = plan.create_run(resolved)
     raise typer.Exit(front_end.run_headless(resolved, run_dir, resumed=False, json=json))
 

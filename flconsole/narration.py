@@ -6,7 +6,7 @@ from typing import Any
 
 from engine import telemetry
 from engine.telemetry import AnyEvent
-from flconsole.state import RunState
+from flconsole.state import RunState, ended_badly
 from flconsole.text import number, seconds, visible
 
 _RESULTS = {
@@ -64,15 +64,21 @@ def summary(state: RunState, run_dir: Path) -> list[str]:
         lines.append(f"accuracy {number(outcome.accuracy)}, loss {number(outcome.loss)}")
         lines.append(f"model digest {outcome.digest or '-'}")
     lines.append(f"results in {run_dir}")
-    lines += [f"  {name:<16} {what}" for name, what in _RESULTS.items() if (run_dir / name).exists()]
+    lines += [f"  {name:<16} {what}" for name, what in _RESULTS.items() if _has_content(run_dir / name)]
     if not isinstance(outcome, telemetry.RunFinished):
         lines.append(f"continue with: flconsole resume {run_dir.name}")
     return [visible(line) for line in lines]
 
 
+def _has_content(path: Path) -> bool:
+    return any(path.iterdir()) if path.is_dir() else path.is_file()
+
+
 def about(started: telemetry.RunStarted) -> str:
     """What is trained on what; a stand-in is always named as one."""
     data = started.dataset + (f" (a stand-in: {started.stand_in})" if started.stand_in else "")
+    if started.dataset == "auto":  # the null trainer asks for none, so none was chosen
+        data = "none, nothing is trained"
     rounds = "as many rounds as it takes" if started.rounds is None else f"{started.rounds} rounds"
     return f"data {data}, model {started.model}, {started.clients} clients, {rounds}"
 
@@ -96,7 +102,7 @@ def _round_opened(event: telemetry.RoundOpened, _state: RunState) -> str | None:
 
 
 def _process_exited(event: telemetry.ProcessExited, _state: RunState) -> str | None:
-    if event.code == 0 and not event.will_restart:
+    if not event.will_restart and not ended_badly(event):
         return None
     return f"{event.name} ended: {event.reason}{'; it is restarted' if event.will_restart else ''}"
 

@@ -17,7 +17,6 @@ import platformdirs
 
 from engine.config import RunConfig, read_toml
 from engine.errors import ConfigError, EngineError, RunDirectoryError
-from engine.lifecycle import raise_on_signals
 from flconsole.runs import CONFIG_NAME, is_alive, read_state
 from flconsole.settings import WRITTEN_BY_THE_RUN, find_setting
 from flconsole.state import RunState
@@ -75,7 +74,6 @@ def create_run(config: RunConfig) -> tuple[RunConfig, Path]:
     Raises:
         ConfigError, RunDirectoryError, PreparationError: nothing is left behind.
     """
-    raise_on_signals()  # so that the data preparation never outlives this process
     config = _resolve_at_start(config)
     run_dir = Path(config.runs_dir).resolve() / config.run_id
     preparing = run_dir.with_name(_PREPARING + config.run_id)

@@ -8,6 +8,10 @@ import msgspec
 from engine import telemetry
 
 
+STOPPED_WITH_RUN = "stopped with the run"
+"""The supervisor's reason for an exit that it asked for, whatever code or signal came of it."""
+
+
 class ClientState(StrEnum):
     """What a client is doing, as far as the run has recorded it."""
 
@@ -135,9 +139,10 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
         """What the client is doing: the server's word joined with the supervisor's."""
         client = self.clients.get(client_id)
         process = self.processes.get(f"client-{client_id}")
-        gone = process is not None and process.exit is not None and not process.exit.will_restart
+        end = process.exit if process is not None else None
+        gone = end is not None and not end.will_restart
         if gone or (client is not None and client.membership in ("left", "refused")):
-            badly = _ended_badly(process) and client_id not in self.killed
+            badly = end is not None and ended_badly(end) and client_id not in self.killed
             return ClientState.FAILED if badly else ClientState.STOPPED
         if self.outcome is not None:
             return ClientState.STOPPED
@@ -163,10 +168,10 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _ended_badly(process: Process | None) -> bool:
-    """Whether the process failed, rather than finish or obey a signal to end."""
-    if process is None or process.exit is None:
+def ended_badly(end: telemetry.ProcessExited) -> bool:
+    """Whether a process failed, rather than finish or be told to end."""
+    if end.reason == STOPPED_WITH_RUN:
         return False
-    if process.exit.signal is not None:
-        return process.exit.signal not in ("SIGTERM", "SIGINT", "SIGHUP")
-    return process.exit.code not in (0, 129, 130, 143)
+    if end.signal is not None:
+        return end.signal not in ("SIGTERM", "SIGINT", "SIGHUP")
+    return end.code not in (0, 129, 130, 143)

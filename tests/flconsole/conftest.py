@@ -1,5 +1,7 @@
 """A run directory as a run leaves it."""
 
+from pathlib import Path
+
 import pytest
 
 from engine import telemetry as t
@@ -12,6 +14,7 @@ def runs_dir(tmp_path, monkeypatch):
     """An empty folder for runs, in a home without any configuration of the user's own."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # for processes started from here
     monkeypatch.chdir(tmp_path)
     return tmp_path / "runs"
 
