@@ -343,12 +343,8 @@ class FederatedClient:
 
     def send_model_update(self, update: ClientUpdate, base: Weights, train_s: float) -> None:
         """Sends an update until the server says that it holds it."""
-        self._tell(
-            messages.Sending(
-                run=self.config.run_id, client=self.client_id, round=update.round, train_s=round(train_s, 6)
-            )
-        )
-        self._outbox.put(update, base.layout, self._epoch)
+        self._tell(messages.Sending(run=self.config.run_id, client=self.client_id, round=update.round))
+        self._outbox.put(update, base.layout, self._epoch, train_s)
         reach("client.update_sent", update.round, first=lambda: self._transport.flush(5.0))
 
 

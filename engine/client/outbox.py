@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from engine.core.update import ClientUpdate
 from engine.core.weights import Layout
 from engine.failpoints import reach
-from engine.protocol.chunks import TransferHeader, split
+from engine.protocol.chunks import TRAIN_SECONDS_HEADER, TransferHeader, split
 from engine.protocol.serialization import Bytes, FrameMetadata, encode_frame
 from engine.transport.base import MODEL_UPDATES, PARTITIONS, Delivery, Place, Transport
 
@@ -20,6 +20,7 @@ class _Parcel:
     frame: Bytes
     header: TransferHeader
     base_digest: str
+    train_s: float
     patience_s: float = FIRST_PATIENCE_S
     send_again_at: float = 0.0
     is_held: bool = False
@@ -51,13 +52,20 @@ class Outbox:
         self._parcel: _Parcel | None = None
         self._buffer: Bytes | None = None
 
-    def put(self, update: ClientUpdate, layout: Layout, epoch: int) -> None:
-        """Encodes an update and sends it; the one before it is forgotten."""
+    def put(self, update: ClientUpdate, layout: Layout, epoch: int, train_s: float) -> None:
+        """Encodes an update and sends it; the one before it is forgotten.
+
+        Args:
+            update: for the open round.
+            layout: of the global model.
+            epoch: of the server that opened the round.
+            train_s: seconds of training; beside the frame, which holds no times.
+        """
         about = FrameMetadata.of_update(update, layout, run=self._run, codec=self._codec)
         frame = encode_frame(about, update.delta, buffer=self._buffer)
         self._buffer = frame if frame.base is None else frame.base
         header = TransferHeader.of_frame(frame, about, epoch=epoch)
-        self._parcel = _Parcel(frame, header, update.base_digest)
+        self._parcel = _Parcel(frame, header, update.base_digest, train_s)
         self._send(self._parcel)
 
     def has(self, round_number: int, base_digest: str) -> bool:
@@ -100,12 +108,13 @@ class Outbox:
     def _send(self, parcel: _Parcel) -> None:
         parcel.send_again_at = self._clock() + parcel.patience_s
         parcel.deliveries.clear()
+        train_s = (TRAIN_SECONDS_HEADER, b"%.6f" % parcel.train_s)
         for sequence, chunk in enumerate(split(parcel.frame, parcel.header)):
             if sequence == parcel.header.count // 2:
                 reach(
                     "client.upload_half_sent", parcel.header.round, first=lambda: self._transport.flush(5.0)
                 )
             delivery = self._transport.publish(
-                self._place, chunk.value, headers=chunk.headers, key=self._client.encode()
+                self._place, chunk.value, headers=[*chunk.headers, train_s], key=self._client.encode()
             )
             parcel.deliveries.append(delivery)

@@ -40,6 +40,9 @@ REMEMBERED_TRANSFERS = 1024
 BUDGET_BYTES = 512_000_000
 EXPIRY_S = 60.0
 
+TRAIN_SECONDS_HEADER = "train_s"
+"""Beside an update's own headers: seconds of its training, for display. A frame holds no times."""
+
 _HEADER_VERSION = b"1"
 _MAX_DIGITS = 18
 

@@ -1,8 +1,8 @@
 """The small messages: what the server says on `control`, what everyone says on `telemetry`.
 
-JSON objects with a `type`. Every control record also carries two headers: `epoch`, and `manifest`, the offset
-of the control record with the current `ModelPublished` (-1 before there is one), so that a joiner reads the last
-record and seeks instead of replaying.
+JSON objects with a `type`. Every control record also carries two headers: `epoch`, and `manifest`, the
+offset of the control record with the current `ModelPublished` (-1 before there is one), so that a joiner reads
+the last record and seeks instead of replaying.
 """
 
 from typing import TypeVar
@@ -68,7 +68,7 @@ class RoundClosed(ControlMessage, frozen=True, tag="round_closed"):
 
 
 class Receipt(ControlMessage, frozen=True, tag="receipt"):
-    """What became of one update. `held` and `duplicate` mean that the server has it, not that it is durable."""
+    """What became of one update. `held` and `duplicate`: the server has it, though not durably."""
 
     round: int
     client: str
@@ -119,10 +119,9 @@ class Have(TelemetryMessage, frozen=True, tag="have"):
 
 
 class Sending(TelemetryMessage, frozen=True, tag="sending"):
-    """A client has trained and starts to send. Times are here because a frame holds none."""
+    """A client has trained and starts to send."""
 
     round: int
-    train_s: float
 
 
 class RepublishRequested(TelemetryMessage, frozen=True, tag="republish_requested"):

@@ -334,10 +334,6 @@ class Correspondence:
     def safe_offsets(self) -> dict[str, int]:
         return self._intake.safe_offsets()
 
-    def train_s(self, update: ClientUpdate) -> float | None:
-        """Seconds of training behind an update, as its client said; None if it did not."""
-        return self._reception.train_s.get((update.round, update.client))
-
     def summarise(self, current: Round, aggregation_s: float) -> RoundSummary:
         """What is known of a round that has just been aggregated; records who was late."""
         now = self._clock()

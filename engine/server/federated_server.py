@@ -248,7 +248,7 @@ class FederatedServer:
             metrics=update.metrics,
             num_bytes=arrival.num_bytes,
             accepted_at=self._clock(),
-            train_s=self._outside.train_s(update),
+            train_s=arrival.train_s,
         )
         current.contributions[update.client] = contribution
         self.metrics.client_updates.append((update.round, update.client, update.num_examples, norm))

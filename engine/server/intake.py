@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from engine.core.weights import Layout
 from engine.errors import ProtocolError, TransferError
-from engine.protocol.chunks import BUDGET_BYTES, EXPIRY_S, Assembler, TransferHeader
+from engine.protocol.chunks import BUDGET_BYTES, EXPIRY_S, TRAIN_SECONDS_HEADER, Assembler, TransferHeader
 from engine.protocol.serialization import Frame, max_frame_bytes, parse_frame
 from engine.spill import file_allocator
 from engine.transport.base import MODEL_UPDATES, PARTITIONS, Place, Record
 
+_LONGEST_TRAINING_S = 1e9
 UPDATE_PLACES = tuple(Place(MODEL_UPDATES, n) for n in range(PARTITIONS[MODEL_UPDATES]))
 
 
@@ -22,6 +23,15 @@ class Arrival(NamedTuple):
     record: Record
     """The record that completed it."""
     num_bytes: int
+
+    @property
+    def train_s(self) -> float | None:
+        """Seconds of training, as the client says; None if it does not say, or says nonsense."""
+        try:
+            seconds = float(self.record.headers[TRAIN_SECONDS_HEADER])
+        except (KeyError, ValueError):
+            return None
+        return seconds if 0 <= seconds < _LONGEST_TRAINING_S else None
 
 
 class Repetition(NamedTuple):

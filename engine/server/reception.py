@@ -32,8 +32,6 @@ class Reception:
         self._announcer, self._journal = announcer, journal
         self._num_parts, self._examples_by_part = num_parts, examples_by_part
         self._run, self._epoch = run, epoch
-        self.train_s: dict[tuple[int, str], float] = {}
-        """(round, client) -> seconds of training, as the client says."""
         self.downloads: dict[int, int] = {}
         """Round -> how many clients said that they have its model."""
 
@@ -52,7 +50,6 @@ class Reception:
                 self.downloads[message.round] = self.downloads.get(message.round, 0) + 1
                 self._alive(message.client, now, "training")
             case messages.Sending():
-                self.train_s[message.round, message.client] = message.train_s
                 self._alive(message.client, now, "sending")
             case messages.Heartbeat():
                 self._alive(message.client, now, message.state)
@@ -78,7 +75,6 @@ class Reception:
 
     def forget_round(self, round_number: int) -> None:
         """Drops what was noted for rounds up to this one."""
-        self.train_s = {key: value for key, value in self.train_s.items() if key[0] > round_number}
         self.downloads = {key: value for key, value in self.downloads.items() if key >= round_number}
 
     def _admit(self, message: messages.Join, now: float) -> None:

@@ -112,9 +112,6 @@ class KerasEvaluator:
     def examples_by_part(self) -> dict[int, int]:
         return {part: len(labels) for part, labels in enumerate(load_labels(self._config))}
 
-    def examples_by_part(self) -> dict[int, int]:
-        return {part: len(labels) for part, labels in enumerate(load_labels(self._config))}
-
     def initial_weights(self) -> Weights:
         """The seeded initial model, or what `init_from` holds.
 
