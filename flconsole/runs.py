@@ -30,7 +30,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 def run_dirs(runs_dir: Path) -> list[Path]:
     """Every run directory below `runs_dir`, oldest first (an id begins with the time of its start)."""
-    return sorted(path.parent for path in runs_dir.glob(f"[!.]*/{CONFIG_NAME}"))
+    return sorted(path.parent for path in runs_dir.resolve().glob(f"[!.]*/{CONFIG_NAME}"))
 
 
 def find_run(name: str | None, runs_dir: Path) -> Path:
@@ -44,7 +44,7 @@ def find_run(name: str | None, runs_dir: Path) -> Path:
         ConfigError: no such run, or several that begin so.
     """
     if name is not None and (Path(name) / CONFIG_NAME).is_file():
-        return Path(name)
+        return Path(name).resolve()
     known = run_dirs(runs_dir)
     if not known:
         raise ConfigError(f"no runs in {runs_dir}; start one with: flconsole run")

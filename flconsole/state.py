@@ -7,7 +7,6 @@ import msgspec
 
 from engine import telemetry
 
-
 STOPPED_WITH_RUN = "stopped with the run"
 """The supervisor's reason for an exit that it asked for, whatever code or signal came of it."""
 
