@@ -65,7 +65,8 @@ def summary(state: RunState, run_dir: Path) -> list[str]:
         lines.append(f"model digest {outcome.digest or '-'}")
     lines.append(f"results in {run_dir}")
     lines += [f"  {name:<16} {what}" for name, what in _RESULTS.items() if _has_content(run_dir / name)]
-    if not isinstance(outcome, telemetry.RunFinished):
+    cut_short = state.rounds is not None and state.rounds_done < state.rounds
+    if cut_short or not isinstance(outcome, telemetry.RunFinished):
         lines.append(f"continue with: flconsole resume {run_dir.name}")
     return [visible(line) for line in lines]
 

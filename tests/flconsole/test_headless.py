@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 import pytest
 
 from engine import telemetry as t
@@ -132,6 +133,13 @@ def test_a_finished_run_is_not_to_be_continued(new_run):
 
     assert lines[0] == "finished after 3 rounds in 10 s"
     assert not any("resume" in line for line in lines)
+
+
+def test_a_run_that_was_ended_early_can_go_on(run_dir):
+    """`stop --after-round` ends a run well, and short of what was asked."""
+    state = msgspec.structs.replace(read_state(run_dir), outcome=ended(t.RunFinished))
+
+    assert summary(state, run_dir)[-1] == f"continue with: flconsole resume {RUN}"
 
 
 def test_a_run_that_ended_without_a_word_says_so(new_run):
