@@ -15,7 +15,7 @@ import psutil
 
 from engine.commands import Spawn, encode
 from flconsole.supervisor.client import SupervisorGone, connect
-from flconsole.supervisor.programs import QUIET_TENSORFLOW
+from flconsole.supervisor.programs import NURSERY_ENVIRONMENT
 
 CLIENTS = 16
 SPAWNS = 15
@@ -105,7 +105,7 @@ def _spawn_children() -> list[tuple[float, float, int, int]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **QUIET_TENSORFLOW, "PYTHONPATH": path},
+            env={**os.environ, **NURSERY_ENVIRONMENT, "PYTHONPATH": path},
         )
         assert nursery.stdin is not None
         assert nursery.stdout is not None

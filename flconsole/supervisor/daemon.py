@@ -116,7 +116,7 @@ class Daemon(ABC):
                 stdout=log if self.stdio == DEVNULL else self.stdio,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, **self.env},
+                env={**self.env, **os.environ},
             )
         self.started_at = asyncio.get_running_loop().time()
         self._exit_taken.clear()

@@ -10,7 +10,7 @@ import msgspec
 from engine.commands import NurseryCommand, NurseryNotice, NurseryReady, encode
 from engine.config import RunConfig
 from flconsole.supervisor.daemon import Daemon
-from flconsole.supervisor.programs import QUIET_TENSORFLOW, Programs, nursery_command
+from flconsole.supervisor.programs import NURSERY_ENVIRONMENT, Programs, nursery_command
 
 _decoder = msgspec.json.Decoder(NurseryNotice)
 _GRACE_S = 6.0
@@ -42,7 +42,7 @@ class NurseryProcess(Daemon):
 
     name = "nursery"
     stdio = PIPE
-    env = QUIET_TENSORFLOW
+    env = NURSERY_ENVIRONMENT
 
     def __init__(
         self,

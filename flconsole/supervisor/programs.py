@@ -8,7 +8,14 @@ from pathlib import Path
 from engine.commands import Spawn
 from engine.config import RunConfig
 
-QUIET_TENSORFLOW = {"TF_CPP_MIN_LOG_LEVEL": "2"}
+NURSERY_ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    # Numpy's thread pool would be there before the fork, once for each core, and serve nobody here.
+    "OPENBLAS_NUM_THREADS": "1",
+}
+"""Set in the nursery, and so in the server and the clients, unless the operator has set it."""
+_SERVER_AND_CLIENT = ("engine.server.federated_server", "engine.client.federated_client")
+_TRAINING = ("engine.training.keras",)
 
 
 @dataclass(frozen=True)
@@ -20,14 +27,14 @@ class Programs:
     server: str = "engine.server"
     client: str = "engine.client"
     preload: tuple[str, ...] | None = None
-    """What the nursery imports before it forks; by default what the run's trainer needs."""
+    """What the nursery imports before it forks; by default what they would import themselves."""
     env: dict[str, str] = field(default_factory=dict)
     """Added to the environment of the server and the clients."""
 
     def preload_for(self, config: RunConfig) -> tuple[str, ...]:
         if self.preload is not None:
             return self.preload
-        return ("tensorflow",) if config.trainer == "keras" else ()
+        return (*_SERVER_AND_CLIENT, *(_TRAINING if config.trainer == "keras" else ()))
 
 
 def broker_command(programs: Programs, *, port: int, cluster_id: str) -> list[str]:

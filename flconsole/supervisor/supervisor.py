@@ -25,6 +25,7 @@ from flconsole.supervisor.records import Records, RoundsFollower, clients_of_ear
 from flconsole.supervisor.sampler import Sampler
 from flconsole.supervisor.server_link import ServerLink
 
+_BROKER_START_S = 20.0
 STOP_EXIT_CODE = 128 + signal.SIGTERM
 """An operator's `stop` ends the run as TERM does: before it is done."""
 
@@ -184,8 +185,12 @@ class Supervisor:
             self._keep(self._broker.keep())
             ready: asyncio.Future[Any] = asyncio.ensure_future(self._broker.ready.wait())
             waiting: set[asyncio.Future[Any]] = {ready, self._outcome}
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                waiting, timeout=_BROKER_START_S, return_when=asyncio.FIRST_COMPLETED
+            )
             ready.cancel()
+            if not done:
+                self._broker_given_up(f"broker: takes no connections for {_BROKER_START_S:g} s; see its log")
         if self._outcome.done():
             return
         self._keep(self._nursery.keep())

@@ -1,0 +1,110 @@
+"""What the supervisor reads from the run's files, and what it makes of it."""
+
+import pytest
+
+from engine import telemetry
+from engine.errors import RunDirectoryError
+from engine.event_log import EventLog, verify_chain
+from flconsole.supervisor.records import Records, RoundsFollower, clients_of_earlier_incarnations
+
+
+def round_finished(number: int) -> telemetry.RoundFinished:
+    return telemetry.RoundFinished(
+        round=number,
+        updates=2,
+        examples=20,
+        accuracy=0.25 * number,
+        loss=None,
+        digest=f"digest-{number}",
+        seconds=0.1,
+        parts={},
+        bytes_up=1,
+        bytes_down=1,
+    )
+
+
+@pytest.fixture
+def events(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl", run="r", origin="server")
+    yield log
+    log.close()
+
+
+def test_before_the_first_round_there_is_none(tmp_path):
+    follower = RoundsFollower(tmp_path)
+
+    assert follower.last() is None
+    assert follower.finished() == 0
+
+
+def test_rounds_are_followed_as_they_are_written(tmp_path, events):
+    follower = RoundsFollower(tmp_path)
+    for number in (1, 2, 3):
+        events.append(round_finished(number))
+        events.append(telemetry.BrokerLost(reason="another event"))
+
+        assert follower.finished() == number
+        assert follower.last().digest == f"digest-{number}"
+
+
+def test_a_line_that_is_being_written_counts_when_it_is_whole(tmp_path, events):
+    events.append(round_finished(1))
+    path = tmp_path / "events.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+    follower = RoundsFollower(tmp_path)
+
+    assert follower.finished() == 0
+    path.write_bytes(whole)
+    assert follower.finished() == 1
+
+
+def test_a_damaged_line_hides_no_other(tmp_path, events):
+    events.append(round_finished(1))
+    with (tmp_path / "events.jsonl").open("ab") as file:
+        file.write(b'{"type":"round_finished", broken\n')
+    events.append(round_finished(2))
+
+    assert RoundsFollower(tmp_path).finished() == 2
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "events.jsonl").mkdir()
+
+    with pytest.raises(RunDirectoryError, match=r"events\.jsonl: Is a directory"):
+        RoundsFollower(tmp_path).last()
+
+
+def test_who_took_part_and_who_was_killed_is_read_back(tmp_path):
+    records = Records(tmp_path, "r")
+    for client in ("1", "2", "3"):
+        records.started(f"client-{client}", "client", 1, client=client)
+    for command, client, ok in (
+        ("kill-client", "1", True),
+        ("kill-client", "2", True),
+        ("restart-client", "2", True),
+        ("kill-client", "3", False),
+    ):
+        records.append(telemetry.Command(command=command, arguments={"client": client}, ok=ok, answer=""))
+    records.close()
+
+    assert clients_of_earlier_incarnations(tmp_path) == ({"1", "2", "3"}, {"1"})
+    assert verify_chain(tmp_path / "processes.jsonl") is None
+
+
+def test_a_new_run_has_no_earlier_clients(tmp_path):
+    assert clients_of_earlier_incarnations(tmp_path) == (set(), set())
+
+
+def test_a_rotated_log_goes_on_with_the_same_numbering(tmp_path):
+    log = EventLog(tmp_path / "samples.jsonl", run="r", origin="supervisor")
+    log.append(telemetry.Sample(processes={}))
+    log.rotate(tmp_path / "samples.1.jsonl")
+    log.append(telemetry.Sample(processes={}))
+    log.close()
+
+    envelopes = [
+        telemetry.decode_line((tmp_path / name).read_bytes())[0]
+        for name in ("samples.1.jsonl", "samples.jsonl")
+    ]
+    assert [(envelope.incarnation, envelope.seq) for envelope in envelopes] == [(1, 1), (1, 2)]
