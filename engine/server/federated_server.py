@@ -176,7 +176,6 @@ class FederatedServer:
             cohort=cohort,
             quorum=self._outside.operators.quorum,
             deadline_s=self._outside.operators.deadline_s,
-            opened_at=self._clock(),
             resumed=interrupted is not None,
         )
         if not current.is_reachable():

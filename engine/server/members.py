@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from engine.protocol.messages import Join
 
+_MOST_DIGITS = 9
+
 
 class Admission(NamedTuple):
     """The answer to a join."""
@@ -114,12 +116,18 @@ class Members:
 
     def _free_part(self, message: Join) -> int | None:
         free = set(range(self._num_parts)) - set(self.parts.values())
-        own_number = int(message.client) - 1 if message.client.isdigit() else None
-        for wished in (message.part, own_number):
+        for wished in (message.part, _number(message.client) - 1):
             if wished in free:
                 return wished
         return min(free, default=None)
 
 
 def _numeric_first(client: str) -> tuple[bool, int, str]:
-    return (not client.isdigit(), int(client) if client.isdigit() else 0, client)
+    number = _number(client)
+    return number < 0, number, client
+
+
+def _number(client: str) -> int:
+    """The number that a client id is, as this machine's ids are; -1 for any other id."""
+    is_number = client.isascii() and client.isdigit() and len(client) <= _MOST_DIGITS
+    return int(client) if is_number else -1

@@ -1,5 +1,6 @@
 """One round in `sync` mode: who takes part, what has come, and whether it may close. No I/O, no clock."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -34,8 +35,9 @@ class Round:
     quorum: int | None
     """As configured; None means everyone, or anyone once a deadline has passed."""
     deadline_s: float | None
-    opened_at: float
-    """Monotonic seconds; of the re-opening, after a restart of the server or of the broker."""
+    opened_at: float = math.inf
+    """Monotonic seconds; of the re-opening, after a restart of the server or of the broker. Infinite until the
+    round is announced: no deadline passes before."""
     resumed: bool = False
     """An earlier server opened it: its duration is not known."""
     contributions: dict[str, Contribution] = field(default_factory=dict)
