@@ -173,7 +173,8 @@ def _resolve_at_start(config: RunConfig) -> RunConfig:
 
 def _prepare(run_dir: Path) -> Prepared:
     """Lets a process that may load TensorFlow look at data and model; its narration goes where ours goes."""
-    command = [sys.executable, "-m", "engine.training.prepare", "--config", str(run_dir / CONFIG_NAME)]
+    module = [sys.executable, "-m", "engine.training.prepare"]
+    command = [*module, "--config", str(run_dir / CONFIG_NAME), "--parent", str(os.getpid())]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         try:
             answer, _ = child.communicate()

@@ -13,6 +13,7 @@ import msgspec
 from engine.config import MODELS, RunConfig
 from engine.data import load_held_out, load_labels, resolve_dataset
 from engine.errors import DataError, EngineError
+from engine.lifecycle import die_with_parent
 from engine.training.fetch import fetch_cifar10
 from engine.training.flat_model import read_layout
 from engine.training.layouts import static_layout
@@ -72,7 +73,10 @@ def main() -> int:
     """Prints what a run will use; returns the exit code of the error that forbids it."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.prepare", description=prepare.__doc__)
     parser.add_argument("--config", type=Path, required=True, metavar="RUN_DIR/config.toml")
+    parser.add_argument("--parent", type=int, metavar="PID", help="die with this process")
     arguments = parser.parse_args()
+    if arguments.parent is not None:
+        die_with_parent(arguments.parent)
     try:
         prepared = prepare(RunConfig.load(arguments.config))
     except EngineError as error:

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from engine.event_log import verify_chain
@@ -76,3 +78,33 @@ def test_a_run_that_is_interrupted_says_how_it_goes_on(runs_dir):
     assert narration.decode().splitlines()[-1] == f"continue with: flconsole resume {run_dir.name}"
     assert json.loads(flconsole("runs", "--json").stdout)[0]["status"] == "stopped"
     assert not [path for path in Path(runs_dir).iterdir() if path.name.startswith(".")]
+
+
+ENDLESS_DATA = """
+import os, pathlib, threading
+def data(part, parts, seed):
+    pathlib.Path("pid").write_text(f"{os.getpid()}\\n")
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_what_prepares_the_data_never_outlives_the_command(runs_dir, tmp_path, sig):
+    (tmp_path / "mine.py").write_text(ENDLESS_DATA)
+    command = [sys.executable, "-m", "flconsole", "run", "--headless", "--dataset", "mine:data"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n"))
+        preparing = int((tmp_path / "pid").read_text())
+        process.send_signal(sig)
+
+    wait_until(lambda: not psutil.pid_exists(preparing))
+    if sig != signal.SIGKILL:
+        assert process.returncode == 128 + sig
+        assert list(runs_dir.iterdir()) == []
+
+
+def wait_until(condition, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
