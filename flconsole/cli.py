@@ -28,6 +28,7 @@ RunArgument = Annotated[
 ]
 RunsDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs are kept.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Write the event files' lines as they are written.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")]
 
 
@@ -41,9 +42,7 @@ def run(
     headless: Annotated[
         bool, typer.Option("--headless", help="Without a screen, in the foreground.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Write the event files' lines as they are written.")
-    ] = False,
+    json: JsonLines = False,
     **settings: Any,
 ) -> None:
     """Start a run. The options go before --config, that before your own defaults."""
@@ -67,9 +66,7 @@ def resume(
     ] = None,
     duration_minutes: Annotated[str | None, typer.Option(metavar="X", help="Stop after this time.")] = None,
     target_accuracy: Annotated[str | None, typer.Option(metavar="X", help="Stop at this accuracy.")] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Write the event files' lines as they are written.")
-    ] = False,
+    json: JsonLines = False,
     runs_dir: RunsDir = None,
 ) -> None:
     """Continue a run that was stopped, failed or was killed."""
