@@ -124,9 +124,13 @@ class Children:
     def clients(self) -> list[Child]:
         return [child for child in self.by_name.values() if child.client is not None]
 
+    def start_no_more(self) -> None:
+        """From now on whatever ends stays out."""
+        self._closing = True
+
     async def close(self) -> None:
         """Ends everything within the stop timeout: the server first, so that it sees no client leave."""
-        self._closing = True
+        self.start_no_more()
         deadline = asyncio.get_running_loop().time() + self._stop_timeout_s
         servers = [child for child in self.by_name.values() if child.client is None]
         for children, until in ((servers, deadline - self._stop_timeout_s / 2), (self.clients(), deadline)):
@@ -157,9 +161,11 @@ class Children:
         while sessions and kill_sessions(sessions):
             pass
         for child in lost:
-            end = Exit(None, "SIGKILL")
-            keep = child.restart_after_stop or not child.stop_reason
-            self._finish(child, end, "the nursery died", 0.0 if keep and not self._closing else None)
+            keep = not self._closing and (child.restart_after_stop or not child.stop_reason)
+            if child.pid is None:  # asked for, and never born
+                child.state = State.WAITING if keep else State.OUT
+            else:
+                self._finish(child, Exit(None, "SIGKILL"), "the nursery died", 0.0 if keep else None)
 
     def notice(self, notice: NurseryNotice) -> None:
         """Takes a notice of the nursery."""

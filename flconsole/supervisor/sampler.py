@@ -1,4 +1,7 @@
-"""Once a second: CPU, memory, I/O and GPU of every process, into `samples.jsonl`."""
+"""Once a second: CPU, memory, I/O and GPU of every process, into `samples.jsonl`.
+
+It also keeps the logs bounded: both are chores that must not hold up the event loop.
+"""
 
 import asyncio
 import contextlib
@@ -11,6 +14,7 @@ import psutil
 from engine.event_log import EventLog
 from engine.telemetry import ProcessSample, Sample
 from flconsole.supervisor.gpu import GpuReader
+from flconsole.supervisor.logs import rotate_logs
 
 _INTERVAL_S = 1.0
 _ROTATE_BYTES = 4_000_000
@@ -54,6 +58,7 @@ class Sampler:
         self._log.append(Sample(processes=samples, disk_free_bytes=disk_free))
         if self._path.stat().st_size > _ROTATE_BYTES:
             self._log.rotate(self._path.with_suffix(".1.jsonl"))
+        rotate_logs(self._path.parent / "logs")
 
     def _sample(self, pid: int, gpu_bytes: int | None, gpu_percent: float | None) -> ProcessSample:
         process = self._processes.setdefault(pid, psutil.Process(pid))

@@ -264,7 +264,8 @@ class Supervisor:
     # --- ending
 
     async def _end_processes(self) -> None:
-        if self._nursery.ready:
+        self._children.start_no_more()
+        if self._nursery.ready:  # before that it obeys nobody, and has nobody to end
             await self._children.close()
         await self._nursery.stop()
         if self._broker:

@@ -34,7 +34,7 @@ class RunUnderTest:
         """Starts a supervisor; without `embedded_broker=True` the run has no broker."""
         broker = {} if config.pop("embedded_broker", False) else NO_BROKER
         values = {"clients": 2, "trainer": "null", "stop_timeout_s": 2.0, **broker, **config}
-        path = os.pathsep.join([str(Path.cwd()), str(PROGRAMS)])
+        path = os.pathsep.join([str(Path.cwd()), str(PROGRAMS), str(self.run_dir)])
         with (self.run_dir / "supervisor.out").open("ab") as output:
             process = subprocess.Popen(
                 [

@@ -91,6 +91,18 @@ def test_a_child_that_ignores_term_is_killed_after_the_timeout(run):
     ]
 
 
+def test_a_run_can_be_stopped_while_the_nursery_still_imports(run):
+    (run.run_dir / "endless_import.py").write_text("import signal\nwhile True: signal.pause()\n")
+    supervisor = run.supervise("--preload", "endless_import")
+    run.wait(lambda: "nursery" in run.running(), "the nursery is importing")
+    pids = run.pids()
+    supervisor.terminate()
+
+    assert run.exit_code() == 143
+    assert all_gone(pids)
+    assert [event.name for event in run.events(telemetry.ProcessExited)] == ["nursery"]
+
+
 def test_a_second_signal_kills_at_once(run):
     run.client_does("1", IGNORE_TERM)
     supervisor = run.start(stop_timeout_s=1000.0)
@@ -116,6 +128,7 @@ def test_grandchildren_go_with_the_run(run):
     assert all_gone(pids)
 
 
+@pytest.mark.broker
 def test_a_killed_supervisor_leaves_nothing_and_the_run_goes_on_under_another(run):
     run.client_does("1", IGNORE_TERM)
     supervisor = run.start(embedded_broker=True)

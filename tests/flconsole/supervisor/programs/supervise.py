@@ -1,4 +1,4 @@
-"""Runs a supervisor in a process of its own: `supervise.py RUN_DIR CONFIG_JSON [--resumed]`."""
+"""Runs a supervisor in a process of its own: `supervise.py RUN_DIR CONFIG_JSON [FLAG]...`."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ from flconsole.supervisor.programs import Programs
 from flconsole.supervisor.supervisor import run_supervisor
 
 run_dir = Path(sys.argv[1])
+preload = (sys.argv[sys.argv.index("--preload") + 1],) if "--preload" in sys.argv else ()
 
 
 async def note_the_delay(delay: float) -> None:
@@ -24,7 +25,7 @@ sys.exit(
         RunConfig.from_mapping(json.loads(sys.argv[2]), source="test"),
         run_dir,
         resumed="--resumed" in sys.argv,
-        programs=Programs(server="stand_in_server", client="stand_in_client", preload=()),
+        programs=Programs(server="stand_in_server", client="stand_in_client", preload=preload),
         sleep=note_the_delay,
     )
 )
