@@ -13,14 +13,20 @@ class GpuReader:
         self._nvml = _load_nvml()
 
     def read(self) -> dict[int, tuple[int | None, float | None]]:
-        """Memory in bytes and load in percent, summed over the GPUs, by pid."""
+        """Memory in bytes and load in percent, summed over the GPUs, by pid; nothing where NVML fails."""
         if self._nvml is None:
             return {}
+        try:
+            return self._read(self._nvml)
+        except self._nvml.NVMLError:  # a GPU that fell off the bus ends its client, not the sampling
+            return {}
+
+    def _read(self, nvml: types.ModuleType) -> dict[int, tuple[int | None, float | None]]:
         usage: dict[int, tuple[int | None, float | None]] = {}
-        for index in range(self._nvml.nvmlDeviceGetCount()):
-            device = self._nvml.nvmlDeviceGetHandleByIndex(index)
-            loads = self._loads(device)
-            for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(device):
+        for index in range(nvml.nvmlDeviceGetCount()):
+            device = nvml.nvmlDeviceGetHandleByIndex(index)
+            loads = _loads(nvml, device)
+            for process in nvml.nvmlDeviceGetComputeRunningProcesses(device):
                 memory, load = usage.get(process.pid, (None, None))
                 usage[process.pid] = (
                     _add(memory, process.usedGpuMemory),
@@ -28,13 +34,13 @@ class GpuReader:
                 )
         return usage
 
-    def _loads(self, device: object) -> dict[int, float]:
-        assert self._nvml is not None  # noqa: S101  # only called from `read`
-        try:
-            samples = self._nvml.nvmlDeviceGetProcessUtilization(device, 0)
-        except self._nvml.NVMLError:  # nothing ran lately, or this GPU does not tell
-            return {}
-        return {sample.pid: float(sample.smUtil) for sample in samples}
+
+def _loads(nvml: types.ModuleType, device: object) -> dict[int, float]:
+    try:
+        samples = nvml.nvmlDeviceGetProcessUtilization(device, 0)
+    except nvml.NVMLError:  # nothing ran lately, or this GPU does not tell
+        return {}
+    return {sample.pid: float(sample.smUtil) for sample in samples}
 
 
 def _load_nvml() -> types.ModuleType | None:

@@ -52,7 +52,7 @@ class Sampler:
         gpu_use = self._gpus.read()
         samples = {}
         for name, pid in pids.items():
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.Error):  # gone meanwhile, or not ours to look at
                 samples[name] = self._sample(pid, *gpu_use.get(pid, (None, None)))
         disk_free = shutil.disk_usage(self._path.parent).free
         self._log.append(Sample(processes=samples, disk_free_bytes=disk_free))
@@ -87,7 +87,7 @@ class Sampler:
             return
         try:
             self._private[pid] = self._processes[pid].memory_full_info().uss
-        except (psutil.AccessDenied, psutil.NoSuchProcess):
+        except psutil.Error:
             return
 
     def _forget_all_but(self, pids: set[int]) -> None:
