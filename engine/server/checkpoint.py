@@ -78,11 +78,18 @@ class CheckpointStore:
     """The checkpoints of one run directory.
 
     Args:
-        folder: `checkpoints/` of the run directory.
+        folder: `checkpoints/` of the run directory; made if it is not there.
+
+    Raises:
+        RunDirectoryError: the folder cannot be made.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunDirectoryError(f"{folder}: {error.strerror}") from error
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Writes a checkpoint durably: temporary file, fsync, rename, fsync of the folder.
@@ -199,7 +206,7 @@ def next_epoch(path: Path, *known: int) -> int:
     """
     try:
         stored = int(path.read_text()) if path.exists() else 0
-        epoch = max(stored, *known) + 1
+        epoch = max((stored, *known)) + 1
         temporary = path.with_suffix(".tmp")
         with temporary.open("w") as file:
             file.write(f"{epoch}\n")

@@ -4,6 +4,7 @@ The order at the end of a round is what makes every death harmless (`docs/protoc
 aggregate, digest, checkpoint, `round_closed`, model and manifest, evaluation, `round_finished`.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -80,6 +81,7 @@ class FederatedServer:
     def _adopt(self, takeover: Takeover) -> None:
         header = takeover.checkpoint.header
         self._store, self._journal, self._epoch = takeover.store, takeover.journal, takeover.epoch
+        self._lock = takeover.lock
         self._weights, self._digest = takeover.checkpoint.weights, header.digest
         self._strategy_state = takeover.checkpoint.strategy_state
         self._rounds_done, self._last_summary = header.round, header.summary
@@ -117,6 +119,7 @@ class FederatedServer:
         """Lets go of the broker and the run directory."""
         self._outside.close()
         self._journal.close()
+        os.close(self._lock)
 
     def _reason_to_end(self, duration_minutes: float | None) -> str:
         if self.config.round_limit is not None and self._rounds_done >= self.config.round_limit:

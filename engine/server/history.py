@@ -60,7 +60,11 @@ class History:
                 pass
 
     def cohort_of(self, round_number: int) -> tuple[str, ...] | None:
-        """Who takes part in a round that was opened and not closed, without those that left."""
+        """Who takes part in a round that was opened and not closed, without those that left unheard."""
         if self.opened is None or self.opened.round != round_number:
             return None
-        return tuple(client for client in self.opened.cohort if client not in self.left)
+        return tuple(
+            client
+            for client in self.opened.cohort
+            if client not in self.left or (round_number, client) in self.accepted
+        )

@@ -72,9 +72,12 @@ class OperatorSocket:
         self._lines[connection] = rest
         for line in lines:
             try:
-                yield _decoder.decode(line), lambda answer: self._send(connection, answer)
-            except msgspec.DecodeError as error:
+                command = _decoder.decode(line)
+            # Beside its own errors the decoder raises these for bad UTF-8 and for nesting without end.
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self._send(connection, Answer(ok=False, text=f"not a command of this version: {error}"))
+            else:
+                yield command, lambda answer: self._send(connection, answer)
 
     def _send(self, connection: socket.socket, message: Message) -> None:
         try:

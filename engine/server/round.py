@@ -36,8 +36,8 @@ class Round:
     """As configured; None means everyone, or anyone once a deadline has passed."""
     deadline_s: float | None
     opened_at: float = math.inf
-    """Monotonic seconds; of the re-opening, after a restart of the server or of the broker. Infinite until the
-    round is announced: no deadline passes before."""
+    """Monotonic seconds; of the re-opening, after a restart of the server or of the broker. Infinite until
+    the round is announced: no deadline passes before."""
     resumed: bool = False
     """An earlier server opened it: its duration is not known."""
     contributions: dict[str, Contribution] = field(default_factory=dict)
