@@ -1,0 +1,101 @@
+"""A federation under measurement: the real command, watched through the files it writes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from engine import telemetry
+from engine.event_log import read_events
+
+DEADLINE_S = 900.0
+
+
+class Federation:
+    """`flconsole run --headless` with these options, from start to end.
+
+    Args:
+        options: of the command.
+    """
+
+    def __init__(self, *options: str) -> None:
+        self._runs_dir = Path(tempfile.mkdtemp(prefix="flconsole-bench-"))
+        self.process = self._launch("run", "--headless", *options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(DEADLINE_S)
+        shutil.rmtree(self._runs_dir)
+
+    def command(self, *words: str) -> None:
+        """Runs another command of the console on this run, to its end."""
+        self._launch(*words).wait(DEADLINE_S)
+
+    def finish(self) -> Self:
+        """Waits for the end of the run.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        if self.process.wait(DEADLINE_S) != 0:
+            raise RuntimeError(f"the run failed with exit code {self.process.returncode}")
+        return self
+
+    def events(self, kind: type[telemetry.Event]) -> list[tuple[float, Any]]:
+        """(wall-clock seconds, event) of the events of one kind, of both files."""
+        return [
+            (envelope.ts, event)
+            for path in sorted(self._runs_dir.glob("*/[ep]*s.jsonl"))
+            for envelope, event in read_events(path)
+            if isinstance(event, kind)
+        ]
+
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        """Polls the files until something has happened.
+
+        Raises:
+            TimeoutError: it did not.
+        """
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise TimeoutError("the federation ended, or stood still, before what was waited for")
+            time.sleep(0.005)
+
+    def wait_for_round(self, number: int) -> None:
+        """Waits until a round has been opened."""
+        self.wait_for(lambda: any(e.round >= number for _, e in self.events(telemetry.RoundOpened)))
+
+    def kill(self, name: str) -> float:
+        """Ends a process with SIGKILL; returns the wall-clock time of it."""
+        pid = [e.pid for _, e in self.events(telemetry.ProcessStarted) if e.name == name][-1]
+        os.kill(pid, signal.SIGKILL)
+        return time.time()
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process of the run."""
+        top = psutil.Process(self.process.pid)
+        return [top, *top.children(recursive=True)]
+
+    def _launch(self, *words: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "flconsole", *words, "--runs-dir", str(self._runs_dir)],
+            env=os.environ | {"FLCONSOLE_OFFLINE": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
