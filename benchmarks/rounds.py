@@ -40,7 +40,7 @@ def _measure(name: str, model: str, rounds: int, target_s: float) -> list[dict[s
             "ok": None,
         },
         {
-            "name": f"round, {name}: one round_opened to the next, checkpoint and publishing included, median",
+            "name": f"round, {name}: one round_opened to the next, checkpoint and publishing too, median",
             "value": statistics.median(cycles),
             "unit": "s",
             "target": None,
