@@ -109,7 +109,7 @@ class KafkaTransport:
 
     def end_offsets(self, topic: str) -> dict[Place, int]:
         places = [Place(topic, number) for number in self._topics.partitions_of(topic)]
-        return {place: self._reader.end_of(place) for place in places}
+        return self._reader.ends_of(places)
 
     def health(self) -> Health:
         status = self._watch.status

@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from engine.errors import BrokerRefused, BrokerUnreachable
 from engine.transport.base import Place, Record
 from engine.transport.kafka_client import ClientContext, close_in_background, new_client
+from engine.transport.kafka_ends import read_ends
 from engine.transport.offsets import OffsetTracker, Verdict
 
 log = logging.getLogger("engine.transport")
@@ -69,12 +70,20 @@ class KafkaReader:
             self._last_progress = time.monotonic()
         return records
 
-    def end_of(self, place: Place) -> int:
-        """The offset that the next record of `place` will get.
+    def ends_of(self, places: Sequence[Place]) -> dict[Place, int]:
+        """The offset that the next record of each place will get.
 
         Raises:
             BrokerUnreachable: nobody answers.
         """
+        ends = {place: self._reported_end(place) for place in places}
+        if self._context.profile.reports_early_ends:
+            ends = read_ends(self._context, ends, self._on_error)
+        for place, end in ends.items():
+            self._on_end(place, end)
+        return ends
+
+    def _reported_end(self, place: Place) -> int:
         try:
             ends = self._consumer.get_watermark_offsets(
                 self._context.partition(place), timeout=self._context.profile.ask_timeout_s
@@ -87,7 +96,6 @@ class KafkaReader:
         if ends is None:
             raise BrokerUnreachable(f"no answer from the broker at {self._context.address} in time")
         end: int = ends[1]
-        self._on_end(place, end)
         return end
 
     def rebuild_if_stalled(self) -> None:
@@ -103,7 +111,7 @@ class KafkaReader:
             return
         self._last_progress = time.monotonic()
         positions = self._tracker.next_offsets
-        if any(self.end_of(place) > offset for place, offset in positions.items()):
+        if any(self._reported_end(place) > offset for place, offset in positions.items()):
             self._fetch_wait_ms = min(2 * self._fetch_wait_ms, _MAX_FETCH_WAIT_MS)
             log.warning("reading stood still; starting again with fetch.wait.max.ms=%d", self._fetch_wait_ms)
             self.rebuild(positions)

@@ -31,6 +31,8 @@ class KafkaProfile:
     """Of every client."""
     configures_topics: bool
     """Whether topics have replicas, retention and segments."""
+    reports_early_ends: bool
+    """Whether the end that the broker reports may be too low."""
     hole_patience_s: float
     """How long a gap in the offsets is read again before it is taken for a real one."""
     watch_interval_s: float
@@ -83,6 +85,7 @@ EMBEDDED = KafkaProfile(
         "fetch.error.backoff.ms": 50,
     },
     configures_topics=False,
+    reports_early_ends=True,
     hole_patience_s=5.0,
     watch_interval_s=0.5,
     ask_timeout_s=2.0,
@@ -98,6 +101,7 @@ REAL = KafkaProfile(
         "isolation.level": "read_committed",
     },
     configures_topics=True,
+    reports_early_ends=False,
     hole_patience_s=0.5,
     watch_interval_s=2.0,
     ask_timeout_s=5.0,

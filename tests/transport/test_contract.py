@@ -70,11 +70,14 @@ def test_runs_with_another_prefix_do_not_meet(connect: Connect, read: Read, publ
     assert [(record.place, record.value) for record in read(two, 1)] == [(MODEL, b"of two")]
 
 
-def test_a_record_for_a_topic_that_does_not_exist_is_not_acknowledged(connect: Connect) -> None:
+def test_a_record_for_a_topic_that_does_not_exist_yet_waits_for_it(connect: Connect) -> None:
     transport = connect()
     delivery = transport.publish(MODEL, b"too early")
-    assert not transport.flush(0.3)
+    assert not transport.flush(0.2)
     assert not delivery.done
+    transport.create_topics()
+    assert transport.flush(15)
+    assert delivery.offset == 0
 
 
 # --- writing and reading

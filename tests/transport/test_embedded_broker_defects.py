@@ -252,8 +252,37 @@ def test_the_end_is_right_because_each_record_is_a_batch(embedded: Any, server: 
         for _ in range(10):
             producer.produce(topic, b"x", partition=0)
         producer.flush(5)
-    assert server.end_offsets(CONTROL) == {Place(CONTROL): 1}
-    assert server.end_offsets(GLOBAL_MODEL) == {MODEL: 10}
+    assert server._reader._reported_end(Place(CONTROL)) == 1
+    assert server._reader._reported_end(MODEL) == 10
+
+
+def test_the_end_is_right_although_a_record_overtook_another(embedded: Any, server: KafkaTransport) -> None:
+    """The broker names the offset after the batch it stored last, not after the highest."""
+    large = plain_producer(embedded.address)
+    reported = true_end = 0
+    deadline = time.monotonic() + 20
+    while reported == true_end and time.monotonic() < deadline:
+        true_end = publish_beside_a_large_record(server, large)
+        reported = server._reader._reported_end(MODEL)
+        assert server.end_offsets(GLOBAL_MODEL) == {MODEL: true_end}
+    assert reported < true_end, "what the broker reports is too low"
+
+
+def publish_beside_a_large_record(transport: Transport, large: Producer) -> int:
+    """Writes from two producers at once; returns the end."""
+    offsets: list[int] = []
+    large.produce(
+        GLOBAL_MODEL,
+        bytes(900_000),
+        partition=0,
+        on_delivery=lambda _, message: offsets.append(message.offset()),
+    )
+    while not offsets:
+        delivery = transport.publish(MODEL, b"small")
+        assert transport.flush(10)
+        large.poll(0)
+    assert delivery.offset is not None
+    return max(delivery.offset, *offsets) + 1
 
 
 def test_no_topic_can_be_deleted() -> None:
