@@ -166,7 +166,7 @@ def _resolve_at_start(config: RunConfig) -> RunConfig:
         versions=versions(),
         rounds=config.round_limit,
         parts=config.num_parts,
-        jit=config.uses_jit,
+        jit=config.jit,
         init_from=config.init_from and str(Path(config.init_from).resolve()),
     )
 

@@ -24,7 +24,7 @@ def test_the_defaults_are_a_configuration():
     assert config.num_parts == config.clients
     assert config.round_limit == 5
     assert config.embedded_broker
-    assert config.uses_jit
+    assert not config.jit
 
 
 @pytest.mark.parametrize(

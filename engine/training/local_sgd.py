@@ -69,7 +69,7 @@ class LocalSgd:
         self._in_vector, _, self._seeds = split_variables(model)
         self._sizes = [tensor.size for tensor in read_layout(model).tensors]
         self._x, self._y = tf.constant(examples.x), tf.constant(examples.y)
-        self._run = tf.function(self._train, jit_compile=config.uses_jit, autograph=False)
+        self._run = tf.function(self._train, jit_compile=config.jit, autograph=False)
 
     def train(self, base: Vector, batches: Batches, rng: np.random.Generator) -> LocalOutcome:
         """Trains from `base` over all of `batches`.

@@ -45,7 +45,7 @@ def prepare(config: RunConfig) -> Prepared:
             stand_in="",
             examples=sum(null_num_examples(part) for part in range(config.num_parts)),
             num_parameters=static_layout(config.model).size,
-            jit=config.uses_jit,
+            jit=config.jit,
         )
     dataset, stand_in = resolve_dataset(config.dataset, fetch=fetch_cifar10)
     config = msgspec.structs.replace(config, dataset=dataset)
@@ -57,7 +57,7 @@ def prepare(config: RunConfig) -> Prepared:
         stand_in=stand_in,
         examples=examples,
         num_parameters=_num_parameters(config),
-        jit=config.uses_jit,
+        jit=config.jit,
     )
 
 

@@ -24,7 +24,7 @@ def configure(config: RunConfig, *, index: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(1)
         _take_gpu(index)
         if (
-            not config.uses_jit
+            not config.jit
         ):  # with XLA it refuses the gradient of max-pooling; XLA repeats itself without it
             tf.config.experimental.enable_op_determinism()
     except (RuntimeError, ValueError) as error:

@@ -154,7 +154,7 @@ def test_a_prepared_run_has_its_directory_and_its_resolved_configuration(runs_di
     config, run_dir = create_run(asked)
 
     assert RunConfig.load(run_dir / "config.toml") == config
-    assert (config.run_id, config.parts, config.rounds, config.jit) == (run_dir.name, 2, 5, True)
+    assert (config.run_id, config.parts, config.rounds, config.jit) == (run_dir.name, 2, 5, False)
     assert config.versions == versions()
     assert sorted(path.name for path in run_dir.iterdir()) == ["checkpoints", "config.toml", "logs"]
     assert list(runs_dir.iterdir()) == [run_dir]
