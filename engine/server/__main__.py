@@ -11,6 +11,7 @@ from engine.data import partition_table, write_partition
 from engine.errors import BrokerUnreachable, EngineError
 from engine.lifecycle import Terminated, raise_on_signals
 from engine.logger import get_server_logger, setup_colored_logging
+from engine.server.checkpoint import read_checkpoint
 from engine.server.federated_server import FederatedServer
 from engine.training.factory import open_evaluator
 from engine.transport.base import Transport
@@ -37,7 +38,7 @@ def main() -> int:
 
 def _serve(config: RunConfig, arguments: argparse.Namespace) -> int:
     transport = _connect(config, arguments)
-    evaluator = open_evaluator(config)
+    evaluator = open_evaluator(config, read_checkpoint=lambda path: read_checkpoint(path).weights)
     if config.trainer != "null":
         write_partition(partition_table(config), arguments.run_dir / "partition.csv")
     server = FederatedServer(

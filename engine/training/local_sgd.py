@@ -19,6 +19,7 @@ from engine.config import RunConfig
 from engine.core.weights import Vector
 from engine.data import Examples
 from engine.training.flat_model import read_layout, split_variables
+from engine.training.runtime import return_free_memory
 
 Tensors = list[tf.Tensor]
 TensorPair = tuple[tf.Tensor, tf.Tensor]
@@ -69,6 +70,7 @@ class LocalSgd:
         self._in_vector, _, self._seeds = split_variables(model)
         self._sizes = [tensor.size for tensor in read_layout(model).tensors]
         self._x, self._y = tf.constant(examples.x), tf.constant(examples.y)
+        self._is_compiled = False
         self._run = tf.function(self._train, jit_compile=config.jit, autograph=False)
 
     def train(self, base: Vector, batches: Batches, rng: np.random.Generator) -> LocalOutcome:
@@ -82,6 +84,9 @@ class LocalSgd:
         seeds = [tf.constant(rng.integers(0, 2**31, tuple(v.shape)), dtype=v.dtype) for v in self._seeds]
         rows, weights = tf.constant(batches.rows), tf.constant(batches.weights)
         vector, sums = self._run(tf.constant(base), seeds, (self._x, self._y), (rows, weights))
+        if not self._is_compiled:
+            self._is_compiled = True
+            return_free_memory()
         count = float(batches.weights.sum(dtype=np.float64))
         loss, accuracy = sums.numpy() / count
         return LocalOutcome(vector.numpy(), float(loss), float(accuracy))
