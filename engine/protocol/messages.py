@@ -5,6 +5,7 @@ offset of the control record with the current `ModelPublished` (-1 before there 
 the last record and seeks instead of replaying.
 """
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ from engine.errors import ProtocolError
 
 MAX_MESSAGE_BYTES = 900_000
 """A control message is one record."""
+_MOST_DIGITS = 18
 
 
 class MessageInvalid(ProtocolError):
@@ -154,6 +156,12 @@ _Message = TypeVar("_Message")
 
 _control_decoder: "msgspec.json.Decoder[Control]" = msgspec.json.Decoder(Control)
 _telemetry_decoder: "msgspec.json.Decoder[Telemetry]" = msgspec.json.Decoder(Telemetry)
+
+
+def header_number(headers: Mapping[str, bytes], name: str) -> int:
+    """The `epoch` or `manifest` of a control record; -1 where it is missing or no plain number."""
+    value = headers.get(name, b"")
+    return int(value) if value.isdigit() and len(value) <= _MOST_DIGITS else -1
 
 
 def encode(message: ControlMessage | TelemetryMessage) -> bytes:

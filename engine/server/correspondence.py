@@ -34,6 +34,7 @@ from engine.transport.base import (
 
 _TURN_S = 0.05
 _REPUBLISH_PAUSE_S = 5.0
+_REPLAY_PATIENCE_S = 10.0
 _RECYCLE_RECORDS = 3_000
 """Records in one partition after which the embedded broker's fetches become slow."""
 _RECYCLE_MEMORY_SHARE = 0.15
@@ -97,6 +98,7 @@ class Correspondence:
         self._needs_restoring = False
         self._restore_members(takeover)
         self._positions, self._replay_end = takeover.positions, takeover.replay_end
+        self._replayed_at = clock()
 
     def _restore_members(self, takeover: Takeover) -> None:
         history = takeover.journal.history
@@ -243,6 +245,8 @@ class Correspondence:
 
     def _take(self, record: Record) -> Iterator[tuple[Arrival, ClientUpdate]]:
         outcome, is_old = self._intake.take(record), self._is_old(record)
+        if is_old:
+            self._replayed_at = self._clock()
         match outcome:
             case Arrival():
                 update = self._judge(outcome, quiet=is_old)
@@ -273,14 +277,17 @@ class Correspondence:
             self._publish()
 
     def _notice_rival(self, record: Record) -> None:
-        epoch = record.headers.get("epoch", b"")
-        if record.place.topic == CONTROL and epoch.isdigit() and int(epoch) > self._epoch:
-            raise Overtaken(f"a server with epoch {int(epoch)} has taken over; this one has {self._epoch}")
+        epoch = messages.header_number(record.headers, "epoch")
+        if record.place.topic == CONTROL and epoch > self._epoch:
+            raise Overtaken(f"a server with epoch {epoch} has taken over; this one has {self._epoch}")
 
     def _is_old(self, record: Record) -> bool:
         return record.offset < self._replay_end.get(record.place, 0)
 
     def _is_replaying(self) -> bool:
+        """Whether old updates are still to come. What the broker has lost meanwhile is not waited for."""
+        if self._clock() - self._replayed_at > _REPLAY_PATIENCE_S:
+            self._replay_end = {}
         return any(self._intake.positions[place] < end for place, end in self._replay_end.items())
 
     # --- the broker

@@ -28,13 +28,17 @@ class EvaluationWorker:
 
     def __init__(self, evaluator: Evaluator, clock: Callable[[], float]) -> None:
         self._evaluator, self._clock = evaluator, clock
-        self._tasks: queue.SimpleQueue[tuple[int, Vector]] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[tuple[int, Vector] | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[Evaluated] = queue.SimpleQueue()
         threading.Thread(target=self._work, name="evaluation", daemon=True).start()
 
     def submit(self, round_number: int, vector: Vector) -> None:
         """Queues a model; `vector` must not change any more."""
         self._tasks.put((round_number, vector))
+
+    def close(self) -> None:
+        """Lets the thread end once it has evaluated what is queued."""
+        self._tasks.put(None)
 
     def poll(self) -> Evaluated | None:
         """A finished evaluation, if there is one."""
@@ -44,8 +48,8 @@ class EvaluationWorker:
             return None
 
     def _work(self) -> None:
-        while True:
-            round_number, vector = self._tasks.get()
+        while (task := self._tasks.get()) is not None:
+            round_number, vector = task
             started = self._clock()
             try:
                 result, error = self._evaluator.evaluate(vector), None

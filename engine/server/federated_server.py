@@ -4,6 +4,7 @@ The order at the end of a round is what makes every death harmless (`docs/protoc
 aggregate, digest, checkpoint, `round_closed`, model and manifest, evaluation, `round_finished`.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -117,6 +118,7 @@ class FederatedServer:
 
     def close(self) -> None:
         """Lets go of the broker and the run directory."""
+        self._evaluation.close()
         self._outside.close()
         self._journal.close()
         os.close(self._lock)
@@ -196,21 +198,22 @@ class FederatedServer:
         An update counts as held, and its client is told so, when the next one is asked for.
 
         Args:
-            max_updates: stop after so many; None for no limit.
+            max_updates: stop after the look in which so many have come; None for no limit.
             timeout_ms: stop after so long; None for no limit.
 
         Raises:
             TooFewClients: so many left that the round can never close.
         """
         current = self._outside.the_round()
-        give_up_at = None if timeout_ms is None else self._clock() + timeout_ms / 1000
+        give_up_at = math.inf if timeout_ms is None else self._clock() + timeout_ms / 1000
+        received, most = 0, math.inf if max_updates is None else max_updates
         while not current.may_close(self._clock()):
             for arrival, update in self._outside.turn():
                 yield update
                 self._hold(arrival, update)
-                max_updates = None if max_updates is None else max_updates - 1
+                received += 1
             self._finish_if_evaluated()
-            if max_updates == 0 or (give_up_at is not None and self._clock() >= give_up_at):
+            if received >= most or self._clock() >= give_up_at:
                 return
             if not current.is_reachable():
                 raise TooFewClients(f"round {current.number} can no longer reach {current.required} updates")

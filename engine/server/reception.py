@@ -74,7 +74,7 @@ class Reception:
             self._journal.record(telemetry.ClientLeft(client=client, reason=reason))
 
     def forget_round(self, round_number: int) -> None:
-        """Drops what was noted for rounds up to this one."""
+        """Drops what was noted for the rounds before this one."""
         self.downloads = {key: value for key, value in self.downloads.items() if key >= round_number}
 
     def _admit(self, message: messages.Join, now: float) -> None:

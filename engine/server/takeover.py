@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.config import RunConfig
 from engine.errors import BrokerReset, BrokerUnreachable, CheckpointError, RunDirectoryError
 from engine.logger import get_server_logger
+from engine.protocol.messages import header_number
 from engine.server.checkpoint import Checkpoint, CheckpointHeader, CheckpointStore, RoundSummary, next_epoch
 from engine.server.intake import UPDATE_PLACES
 from engine.server.journal import Journal
@@ -121,7 +122,7 @@ def _epoch_on_control(transport: Transport) -> int:
     give_up_at = time.monotonic() + _CONTROL_WAIT_S
     while time.monotonic() < give_up_at:
         for record in transport.poll(0.1):
-            return int(record.headers.get("epoch", b"0"))
+            return max(0, header_number(record.headers, "epoch"))
     return 0
 
 

@@ -1,0 +1,210 @@
+"""From the configuration to the examples of one process."""
+
+import logging
+import textwrap
+
+import numpy as np
+import pytest
+
+from engine.config import RunConfig
+from engine.data import (
+    Dataset,
+    load_cifar10_data,
+    load_held_out,
+    load_labels,
+    load_part,
+    partition_table,
+    preprocess_data,
+    resolve_dataset,
+    split_local_test,
+)
+from engine.data.cifar10 import Cifar10
+from engine.data.randomness import generator
+from engine.errors import ConfigError, DataError
+
+
+def images_of(examples):
+    return sorted(image.tobytes() for image in examples.x)
+
+
+@pytest.mark.parametrize("partition", ["iid", "shards", "dirichlet"])
+@pytest.mark.parametrize("dataset", ["cifar10", "digits"])
+def test_the_parts_together_are_the_training_set(cifar_folder, dataset, partition):
+    config = RunConfig(dataset=dataset, clients=3, partition=partition)
+    parts = [load_part(config, part) for part in range(3)]
+    whole = load_part(RunConfig(dataset=dataset, clients=1), 0)
+
+    assert sorted(image for part in parts for image in images_of(part)) == images_of(whole)
+    assert [len(labels) for labels in load_labels(config)] == [len(part.y) for part in parts]
+    assert partition_table(config).sum(axis=1).tolist() == [len(part.y) for part in parts]
+
+
+def test_images_keep_their_labels(cifar_folder):
+    x, y = load_part(RunConfig(dataset="cifar10", clients=2), 1)
+    source = Cifar10(cifar_folder)
+    label_of = {
+        source.train_rows(np.array([i]))[0].tobytes(): label for i, label in enumerate(source.train_labels())
+    }
+
+    assert [label_of[image.tobytes()] for image in x] == y.tolist()
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "digits"])
+def test_no_client_sees_a_held_out_image(cifar_folder, dataset):
+    config = RunConfig(dataset=dataset, clients=1)
+
+    assert not set(images_of(load_held_out(config))) & set(images_of(load_part(config, 0)))
+
+
+def test_subset_and_test_size_are_drawn_with_the_seed():
+    def draw(seed):
+        config = RunConfig(dataset="digits", clients=2, subset_size=100, test_size=30, seed=seed)
+        return [
+            images_of(part) for part in (load_part(config, 0), load_part(config, 1), load_held_out(config))
+        ]
+
+    assert [len(part) for part in draw(1)] == [50, 50, 30]
+    assert draw(1) == draw(1)
+    assert all(a != b for a, b in zip(draw(1), draw(2), strict=True))
+
+
+@pytest.mark.parametrize("key", ["subset_size", "test_size"])
+def test_more_than_there_is_names_the_key(key):
+    config = RunConfig(dataset="digits", clients=1, **{key: 10_000})
+
+    with pytest.raises(DataError, match=f"{key} = 10000, but there are"):
+        load_held_out(config) if key == "test_size" else load_part(config, 0)
+
+
+def test_a_part_that_does_not_exist_is_refused():
+    with pytest.raises(DataError, match="part 3 of 3"):
+        load_part(RunConfig(dataset="digits", clients=3), 3)
+
+
+def test_auto_takes_cifar10_where_it_is(cifar_folder):
+    assert resolve_dataset("auto") == ("cifar10", "")
+
+
+def test_auto_downloads_where_that_is_wanted(no_data, tmp_path):
+    asked = []
+
+    assert resolve_dataset("auto", fetch=lambda: asked.append(1) or tmp_path) == ("cifar10", "")
+    assert asked == [1]
+
+
+def test_auto_falls_back_to_the_digits_and_says_why(no_data):
+    def fetch():
+        raise DataError("cannot be downloaded: no route to host")
+
+    dataset, reason = resolve_dataset("auto", fetch=fetch)
+
+    assert dataset == "digits"
+    assert "not on disk and cannot be downloaded: no route to host" in reason
+    assert "digits stand in" in reason
+
+
+def test_cifar10_by_name_has_no_stand_in(no_data):
+    with pytest.raises(
+        DataError, match="put cifar-10-batches-py into a folder and name it in FLCONSOLE_DATA"
+    ):
+        resolve_dataset("cifar10")
+
+
+def test_the_local_test_split_is_disjoint_and_leaves_something_to_train_on():
+    train, apart = split_local_test(10, 0.25, generator(1))
+    assert sorted([*train, *apart]) == list(range(10))
+    assert len(apart) == 2
+
+    train, apart = split_local_test(1, 0.9, generator(1))
+    assert (len(train), len(apart)) == (1, 0)
+
+
+def test_the_specification_loads_cifar10_and_tells_the_logger(cifar_folder, caplog):
+    caplog.set_level(logging.INFO)
+
+    dataset = load_cifar10_data(40, 10, logging.getLogger("test"))
+
+    assert (len(dataset.y_train), len(dataset.y_test), dataset.name) == (40, 10, "cifar10")
+    assert f"40 training and 10 test images from {cifar_folder}" in caplog.text
+
+
+@pytest.fixture
+def user_module(tmp_path, monkeypatch):
+    """Writes a module into the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def write(name, source):
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(source))
+
+    return write
+
+
+def test_the_users_function_is_called_for_its_part(user_module):
+    user_module(
+        "my_data",
+        """
+        import numpy as np
+        from engine.data import Dataset
+
+        def load(part, parts, seed):
+            x = np.full((parts, 4, 4, 1), part, np.uint8)
+            return Dataset(x, np.full(parts, seed), x[:1] + 100, [0], name="mine", classes=8)
+        """,
+    )
+    config = RunConfig(dataset="my_data:load", clients=3, seed=7)
+
+    assert [part.tolist() for part in load_labels(config)] == [[7, 7, 7]] * 3
+    assert load_part(config, 2).x.max() == 2
+    assert load_held_out(config).x.max() == 100
+    assert partition_table(config)[:, 7].tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "expected"),
+    [
+        ("return 3", DataError, "returned a int; expected engine.data.Dataset"),
+        ("raise OSError('disk on fire')", DataError, "part 0: OSError: disk on fire"),
+    ],
+)
+def test_what_the_users_function_does_wrong_is_said(user_module, body, error, expected):
+    name = f"bad_data_{len(body)}"
+    user_module(name, f"def load(part, parts, seed):\n    {body}\n")
+
+    with pytest.raises(error, match=expected):
+        load_part(RunConfig(dataset=f"{name}:load"), 0)
+
+
+def test_a_module_that_does_not_exist_is_a_configuration_error():
+    with pytest.raises(ConfigError, match=r"dataset = 'no_such_module:load': ModuleNotFoundError"):
+        load_part(RunConfig(dataset="no_such_module:load"), 0)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "expected"),
+    [
+        (np.zeros((2, 4, 4, 3)), [0], "images of shape"),
+        (np.zeros((2, 16)), [0, 1], "images of shape"),
+        (np.full((1, 4, 4, 3), 256.0), [0], "image values from 256.0"),
+        (np.full((1, 4, 4, 3), np.nan), [0], "image values from nan"),
+        (np.zeros((1, 4, 4, 3)), [0.5], "labels of type float64"),
+        (np.zeros((1, 4, 4, 3)), [-1], "whole numbers from 0"),
+    ],
+)
+def test_what_is_no_set_of_labelled_images_is_refused(x, y, expected):
+    with pytest.raises(DataError, match=expected):
+        preprocess_data(x, y)
+
+
+def test_images_become_bytes_with_a_channel_and_labels_flat():
+    x, y = preprocess_data(np.full((2, 4, 4), 7.4), np.array([[1], [2]]))
+
+    assert (x.shape, x.dtype, x.max()) == ((2, 4, 4, 1), np.uint8, 7)
+    assert (y.tolist(), y.dtype) == ([1, 2], np.int32)
+
+
+def test_a_label_beyond_the_classes_is_refused():
+    x = np.zeros((1, 4, 4, 1), np.uint8)
+
+    with pytest.raises(DataError, match="mine, test set: label 3 is not below classes = 3"):
+        Dataset(x, [0], x, [3], name="mine", classes=3)
