@@ -100,8 +100,8 @@ class Peer:
             self.transport.poll(1.0)
         self.start_reading()
 
-    def listen(self) -> None:
-        for record in self.transport.poll(0.02):
+    def listen(self, timeout_s: float = 0.0) -> None:
+        for record in self.transport.poll(timeout_s):
             if record.place.topic == CONTROL:
                 self.records.append(record)
                 self.heard.append(messages.decode_control(record.value))
@@ -121,8 +121,11 @@ class Peer:
 
     def wait_for(self, kind: type, *, count: int = 1, **fields: object):
         """The newest such message, once there are `count` of them."""
-        wait_until(lambda: len(self.said(kind, **fields)) >= count, f"no {kind.__name__} {fields}")
-        return self.said(kind, **fields)[-1]
+        deadline = time.monotonic() + DEADLINE_S
+        while len(said := self.said(kind, **fields)) < count:
+            assert time.monotonic() < deadline, f"no {kind.__name__} {fields}"
+            self.listen(0.05)
+        return said[-1]
 
     def tell(self, message: messages.TelemetryMessage) -> None:
         self.transport.publish(self._telemetry, messages.encode(message))
@@ -204,11 +207,11 @@ class Federation:
         self.broker, self.clock = MemoryBroker(), HandClock()
         self.servers: list[RunningServer] = []
 
-    def start_server(self, evaluator=None, **options) -> RunningServer:
+    def start_server(self, evaluator=None, transport=None, **options) -> RunningServer:
         server = FederatedServer(
             self.config,
             self.run_dir,
-            transport=MemoryTransport(self.broker),
+            transport=transport or MemoryTransport(self.broker),
             evaluator=evaluator or open_evaluator(self.config),
             clock=self.clock,
             **options,
@@ -216,9 +219,9 @@ class Federation:
         self.servers.append(RunningServer(server, self.clock))
         return self.servers[-1]
 
-    def peer(self, client: str, partition: int | None = None) -> Peer:
-        number = int(client) if client.isdigit() else 0
-        return Peer(self.config, self.broker, client, number % 3 if partition is None else partition)
+    def peer(self, client: str) -> Peer:
+        partition_of = {"1": 1, "2": 2, "3": 0}
+        return Peer(self.config, self.broker, client, partition_of.get(client, 0))
 
     def peers(self, *clients: str) -> list[Peer]:
         """Clients that have joined, in this order."""
@@ -253,10 +256,27 @@ class Federation:
                 running.kill()
 
 
+CONFIG = RunConfig(trainer="null", model="vector:500", clients=3, rounds=2, seed=7, run_id="run")
+
+
 @pytest.fixture
 def config() -> RunConfig:
     """Three clients, two rounds, 500 values."""
-    return RunConfig(trainer="null", model="vector:500", clients=3, rounds=2, seed=7, run_id="run")
+    return CONFIG
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
+    """The digests of the two rounds of `config` when nothing goes wrong."""
+    calm = Federation(CONFIG, tmp_path_factory.mktemp("undisturbed"))
+    running = calm.start_server()
+    peers = calm.peers("1", "2", "3")
+    for number in (1, 2):
+        opened = peers[0].wait_for(messages.RoundOpened, round=number)
+        for peer in peers:
+            peer.send(opened)
+    running.finish()
+    return calm.digests()
 
 
 @pytest.fixture
