@@ -13,7 +13,7 @@ from engine.client.trainer_thread import Task, Trained, TrainerThread
 from engine.config import RunConfig
 from engine.core.update import ClientUpdate
 from engine.core.weights import Weights
-from engine.errors import BrokerLost, BrokerReset, BrokerUnreachable, ConfigError
+from engine.errors import BrokerLost, BrokerReset, BrokerUnreachable, ConfigError, TrainingError
 from engine.failpoints import reach
 from engine.logger import get_client_logger
 from engine.protocol import messages
@@ -27,6 +27,8 @@ _JOIN_AGAIN_S = 2.0
 _LONGEST_WAIT_S = 0.05
 _SHORTEST_WAIT_S = 0.002
 _LAST_RECORD_WAIT_S = 5.0
+_OUT_OF_STEP = ("round_closed", "wrong_round", "wrong_base", "not_in_cohort")
+"""Reasons of a refusal that lie in the course of the run, not in the update."""
 
 OpenTrainer = Callable[[int], Trainer]
 """Makes the trainer for a part of the data; called in the training thread."""
@@ -68,6 +70,8 @@ class FederatedClient:
         self._task: Task | None = None
         self._epoch = 0
         self._control_position = 0
+        self._first_news = 0
+        """Offset of the first record of `control` that was written after this client had come."""
         self._reads_models = False
         self._is_connected = False
         self._is_joined = False
@@ -179,10 +183,11 @@ class FederatedClient:
             end = self._transport.end_offsets(CONTROL)[_CONTROL]
         except BrokerUnreachable:
             return
+        self._first_news = end
         self._control_position = self._manifest_offset(end) if end else 0
         self._transport.assign({_CONTROL: self._control_position})
         self._reads_models = self._is_joined = False
-        self._round, self._epoch = None, 0
+        self._round, self._epoch, self._join_again_at = None, 0, 0.0
         self._model.start_over()
         self._is_connected = True
 
@@ -194,7 +199,7 @@ class FederatedClient:
             for record in self._transport.poll(0.1):
                 if isinstance(_decode(record), messages.ModelPublished):
                     return record.offset
-                return max(0, int(record.headers.get("manifest", b"0")))
+                return max(0, messages.header_number(record.headers, "manifest"))
         return 0
 
     def _tell(self, message: messages.TelemetryMessage) -> None:
@@ -219,9 +224,11 @@ class FederatedClient:
             case messages.Receipt():
                 self._note_receipt(message)
             case messages.RoundClosed():
-                self._outbox.note_closed(message.round)
+                self._note_closed(message.round)
             case messages.RunEnded():
-                self._end_reason = message.reason
+                # One that was said before this client came is of a run that has been resumed since.
+                if self._trainer is not None or record.offset >= self._first_news:
+                    self._end_reason = message.reason
 
     def _note_answer(self, answer: messages.JoinAnswered) -> None:
         if (answer.client, answer.session) != (self.client_id, self._session):
@@ -234,7 +241,7 @@ class FederatedClient:
         if self._trainer is None:
             part = self._part = answer.part
             self._log.info("joined, with part %d of %d", part, answer.parts)
-            self._trainer = TrainerThread(self.client_id, lambda: self._open_trainer(part))
+            self._trainer = TrainerThread(self.client_id, lambda: self._open_trainer(part), self._clock)
 
     def _note_manifest(self, manifest: messages.ModelPublished) -> None:
         self._model.note_manifest(manifest)
@@ -247,8 +254,22 @@ class FederatedClient:
             return
         if receipt.verdict in ("held", "duplicate"):
             self._held_round = receipt.round
-        if self._outbox.note_receipt(receipt.transfer, receipt.verdict):
-            self._log.warning("round %d: the server refused the update: %s", receipt.round, receipt.verdict)
+        is_current = self._round is not None and self._outbox.has(self._round.round, self._round.base)
+        if not self._outbox.note_receipt(receipt.transfer, receipt.verdict):
+            return
+        if receipt.verdict not in _OUT_OF_STEP:
+            raise TrainingError(
+                f"the server refused the update of round {receipt.round}: {receipt.verdict}; "
+                "training again would repeat it"
+            )
+        self._log.warning("round %d: the server refused the update: %s", receipt.round, receipt.verdict)
+        if is_current:
+            self._round = None  # until the server opens it, or another, again
+
+    def _note_closed(self, round_number: int) -> None:
+        self._outbox.note_closed(round_number)
+        if self._round is not None and self._round.round <= round_number:
+            self._round = None
 
     # --- what this client does
 
@@ -280,7 +301,7 @@ class FederatedClient:
         self._log.warning("the global model cannot be read whole; asking for it again")
         self._tell(
             messages.RepublishRequested(
-                run=self.config.run_id, client=self.client_id, digest=self._model.digest
+                run=self.config.run_id, client=self.client_id, digest=self._model.wanted
             )
         )
 

@@ -36,6 +36,11 @@ class ModelReceiver:
         self.digest = ""
 
     @property
+    def wanted(self) -> str:
+        """Digest of the model that the newest manifest names; empty before there is one."""
+        return self._manifest.digest if self._manifest is not None else ""
+
+    @property
     def is_waiting(self) -> bool:
         """Whether a manifest has come whose model has not."""
         return self._manifest is not None and self._manifest.digest != self.digest
@@ -59,6 +64,8 @@ class ModelReceiver:
 
     def take(self, record: Record) -> None:
         """Takes one record of `global_model`."""
+        if record.headers.get("run") != self._run.encode():
+            return
         self._progress_at = self._clock()
         try:
             whole = self._assembler.add(

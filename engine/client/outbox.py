@@ -80,12 +80,17 @@ class Outbox:
             self._send(self._parcel)
 
     def send_due(self) -> None:
-        """Sends again what got no receipt in time or was not taken by the broker."""
+        """Sends again what got no receipt in time or was not taken by the broker.
+
+        Nothing is repeated while it is still on its way, however slow: time counts from its arrival.
+        """
         parcel = self._parcel
         if parcel is None or parcel.is_held:
             return
         failed = any(delivery.error is not None for delivery in parcel.deliveries)
-        if failed or self._clock() >= parcel.send_again_at:
+        if not failed and not all(delivery.done for delivery in parcel.deliveries):
+            parcel.send_again_at = self._clock() + parcel.patience_s
+        elif failed or self._clock() >= parcel.send_again_at:
             parcel.patience_s = min(2 * parcel.patience_s, LONGEST_PATIENCE_S)
             self._send(parcel)
 

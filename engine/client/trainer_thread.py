@@ -2,7 +2,6 @@
 
 import queue
 import threading
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -37,10 +36,11 @@ class TrainerThread:
     Args:
         client: this client's id.
         open_trainer: makes the trainer; slow (loads data, builds a model), so it is called in the thread.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, client: str, open_trainer: Callable[[], Trainer]) -> None:
-        self._client, self._open_trainer = client, open_trainer
+    def __init__(self, client: str, open_trainer: Callable[[], Trainer], clock: Callable[[], float]) -> None:
+        self._client, self._open_trainer, self._clock = client, open_trainer, clock
         self._tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[Trained] = queue.SimpleQueue()
         self.busy_since: float | None = None
@@ -49,7 +49,7 @@ class TrainerThread:
 
     def submit(self, task: Task) -> None:
         """Starts a training, or queues it behind the one under way."""
-        self.busy_since = time.monotonic()
+        self.busy_since = self._clock()
         self._tasks.put(task)
 
     def poll(self) -> Trained | None:
@@ -74,13 +74,13 @@ class TrainerThread:
 
     def _train(self, trainer: Trainer, task: Task) -> Trained:
         _check_layout(trainer.layout, task.base.layout)
-        started = time.monotonic()
+        started = self._clock()
         delta = np.empty(trainer.layout.size, np.float32)
         result = trainer.train(task.base.vector, client=self._client, round_number=task.round, delta=delta)
         update = ClientUpdate(
             self._client, task.round, task.base_digest, result.num_examples, delta, result.metrics
         )
-        return Trained(task.round, update, time.monotonic() - started)
+        return Trained(task.round, update, self._clock() - started)
 
 
 def _check_layout(ours: Layout, theirs: Layout) -> None:

@@ -122,6 +122,7 @@ class Correspondence:
         self._transport.assign(self._positions)
         self.say(messages.EpochStarted(run=self._run, epoch=self._epoch))
         self.publish_model(weights, digest, rounds_done)
+        self._replayed_at = self._clock()
 
     def say(self, message: messages.ControlMessage) -> None:
         self._announcer.say(message)
