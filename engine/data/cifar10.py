@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.data import restricted_pickle
 from engine.data.dataset import Examples, Images, Indices, Labels
+from engine.data.restricted_pickle import PickledArray
 from engine.errors import DataError
 
 FOLDER = "cifar-10-batches-py"
@@ -75,15 +76,15 @@ def read_batch(path: Path) -> Examples:
     """
     content = restricted_pickle.load(path)
     rows, labels = (_field(path, content, name) for name in ("data", "labels"))
-    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != _ROW:
-        raise DataError(f"{path}: data is {_kind(rows)}; expected uint8 of shape (n, {_ROW})")
+    if not isinstance(rows, PickledArray) or rows.values.shape[1:] != (_ROW,):
+        raise DataError(f"{path}: data is {_kind(rows)}; expected bytes of shape (n, {_ROW})")
     if not isinstance(labels, list) or not all(type(y) is int and 0 <= y < CLASSES for y in labels):
         raise DataError(
             f"{path}: labels are {_kind(labels)}; expected a list of numbers from 0 to {CLASSES - 1}"
         )
-    if len(labels) != len(rows):
-        raise DataError(f"{path}: {len(rows)} images and {len(labels)} labels; expected as many")
-    return Examples(rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(labels, np.int32))
+    if len(labels) != len(rows.values):
+        raise DataError(f"{path}: {len(rows.values)} images and {len(labels)} labels; expected as many")
+    return Examples(rows.values.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(labels, np.int32))
 
 
 def _field(path: Path, content: Any, name: str) -> Any:
@@ -96,8 +97,6 @@ def _field(path: Path, content: Any, name: str) -> Any:
 
 
 def _kind(value: Any) -> str:
-    return (
-        f"{value.dtype} of shape {value.shape}"
-        if isinstance(value, np.ndarray)
-        else f"a {type(value).__name__}"
-    )
+    if isinstance(value, PickledArray):
+        return f"of shape {value.values.shape}"
+    return f"a {type(value).__name__}"

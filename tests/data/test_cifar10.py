@@ -87,8 +87,8 @@ def test_rows_come_in_the_order_asked_for_across_batches(cifar_folder):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"data": np.zeros((20, 3071), np.uint8)}, r"data is uint8 of shape \(20, 3071\); expected uint8"),
-        ({"data": np.zeros((20, 3072), np.float32)}, "data is float32"),
+        ({"data": np.zeros((20, 3071), np.uint8)}, r"data is of shape \(20, 3071\); expected bytes"),
+        ({"data": np.zeros((20, 3072), np.float32)}, "an array that is not of bytes"),
         ({"data": [1, 2]}, "data is a list"),
         ({"labels": [0] * 19}, "20 images and 19 labels"),
         ({"labels": [10] * 20}, "expected a list of numbers from 0 to 9"),

@@ -36,22 +36,11 @@ def read_or_refuse(path):
 
 
 def assert_plain(value):
-    assert isinstance(
-        value,
-        dict
-        | list
-        | tuple
-        | set
-        | frozenset
-        | str
-        | bytes
-        | bytearray
-        | int
-        | float
-        | np.ndarray
-        | np.dtype
-        | type(None),
-    ) or value in (np.ndarray, np.dtype)
+    stand_in = (
+        type(value).__module__ == restricted_pickle.__name__ or value in restricted_pickle._ALLOWED.values()
+    )
+    assert stand_in or value is None or type(value).__module__ == "builtins"
+    assert stand_in or not callable(value)
     if isinstance(value, dict | list | tuple | set | frozenset):
         for item in value:
             assert_plain(item)
@@ -64,7 +53,7 @@ def test_arrays_and_plain_containers_are_read(tmp_path):
 
     content = restricted_pickle.load(path)
 
-    assert np.array_equal(content[b"data"], array)
+    assert np.array_equal(content[b"data"].values, array)
     assert (content["labels"], content["names"]) == ([1, 2], ("a", b"b"))
 
 
@@ -73,7 +62,7 @@ def test_a_pickle_that_would_run_a_command_is_refused_and_runs_nothing(tmp_path,
     path, trace = tmp_path / "batch", tmp_path / "it-ran"
     path.write_bytes(pickle.dumps({b"data": Malicious(trace)}, protocol=protocol))
 
-    with pytest.raises(DataError, match=r"batch: .*system, which is not allowed"):
+    with pytest.raises(DataError, match=r"batch: .*system, not allowed"):
         restricted_pickle.load(path)
     assert not trace.exists()
 
@@ -86,7 +75,7 @@ def test_the_array_protocol_cannot_be_used_to_reach_other_callables(tmp_path):
         restricted_pickle.load(path)
 
 
-def test_an_array_of_python_objects_still_names_nothing_forbidden(tmp_path):
+def test_an_array_of_python_objects_is_refused(tmp_path):
     path, trace = tmp_path / "batch", tmp_path / "it-ran"
     array = np.empty(1, object)
     array[0] = Malicious(trace)
@@ -97,9 +86,18 @@ def test_an_array_of_python_objects_still_names_nothing_forbidden(tmp_path):
     assert not trace.exists()
 
 
+@pytest.mark.parametrize("array", [np.zeros(3), np.asfortranarray(np.zeros((2, 2), np.uint8))])
+def test_an_array_of_anything_but_bytes_in_rows_is_refused(tmp_path, array):
+    path = tmp_path / "batch"
+    path.write_bytes(pickle.dumps(array))
+
+    with pytest.raises(DataError, match="not of bytes in row-major order"):
+        restricted_pickle.load(path)
+
+
 def test_a_truncated_pickle_names_its_path(tmp_path):
     path = tmp_path / "batch"
-    path.write_bytes(pickle.dumps(np.zeros(1000))[:-50])
+    path.write_bytes(pickle.dumps(np.zeros(1000, np.uint8))[:-50])
 
     with pytest.raises(DataError, match="batch: not a readable pickle"):
         restricted_pickle.load(path)
