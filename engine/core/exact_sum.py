@@ -21,7 +21,7 @@ from engine.errors import LayoutMismatch, OutOfRange
 MAX_ABS_DELTA: Final = 64.0
 """Largest |value| of an update that the sum can hold."""
 GRID: Final = 2.0**-36
-"""Step of the sum; for n examples the mean is exact to GRID / (2n)."""
+"""Step of the sum; with n examples behind each update the mean is exact to GRID / (2n), before float32."""
 
 _BLOCK: Final = 1 << 18
 """Values handled at a time: the scratch stays in the cache, and memory is read in long runs."""

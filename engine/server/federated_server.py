@@ -1,6 +1,6 @@
 """The server of a federation: opens rounds, takes updates in, aggregates, checkpoints, publishes, evaluates.
 
-The order at the end of a round is what makes every death harmless (`docs/protocol.md`, "The end of a round"):
+The order at the end of a round is what makes every death harmless (`docs/adr/0006-the-end-of-a-round.md`):
 aggregate, digest, checkpoint, `round_closed`, model and manifest, evaluation, `round_finished`.
 """
 
