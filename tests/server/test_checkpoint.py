@@ -64,6 +64,15 @@ def store(folder):
     return CheckpointStore(folder)
 
 
+@pytest.fixture
+def two(store, folder):
+    """A store of two checkpoints, the path of the newer one, and its bytes."""
+    store.write(checkpoint(1))
+    store.write(checkpoint(2))
+    newest = folder / "round-000002.ckpt"
+    return store, newest, newest.read_bytes()
+
+
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
@@ -105,13 +114,8 @@ def test_only_whole_files_lie_in_the_folder(store, folder):
 
 @ON_ANY_EXAMPLE
 @given(data=st.data())
-def test_a_torn_newest_is_passed_over_for_the_one_before(tmp_path_factory, data):
-    folder = tmp_path_factory.mktemp("checkpoints")
-    store = CheckpointStore(folder)
-    store.write(checkpoint(1))
-    store.write(checkpoint(2))
-    newest = folder / "round-000002.ckpt"
-    whole = newest.read_bytes()
+def test_a_torn_newest_is_passed_over_for_the_one_before(two, data):
+    store, newest, whole = two
     newest.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1), label="bytes left")])
 
     assert same(store.newest(), checkpoint(1))
@@ -119,13 +123,9 @@ def test_a_torn_newest_is_passed_over_for_the_one_before(tmp_path_factory, data)
 
 @ON_ANY_EXAMPLE
 @given(data=st.data())
-def test_a_newest_with_any_byte_altered_is_passed_over(tmp_path_factory, data):
-    folder = tmp_path_factory.mktemp("checkpoints")
-    store = CheckpointStore(folder)
-    store.write(checkpoint(1))
-    store.write(checkpoint(2))
-    newest = folder / "round-000002.ckpt"
-    content = bytearray(newest.read_bytes())
+def test_a_newest_with_any_byte_altered_is_passed_over(two, data):
+    store, newest, whole = two
+    content = bytearray(whole)
     content[data.draw(st.integers(0, len(content) - 1), label="position")] ^= data.draw(st.integers(1, 255))
     newest.write_bytes(content)
 
