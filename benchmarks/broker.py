@@ -1,7 +1,4 @@
-"""Bare figures of the transport on the embedded broker: no model, no protocol.
-
-`python benchmarks/broker.py` prints one line per figure.
-"""
+"""Bare figures of the transport on the embedded broker: no model, no protocol."""
 
 import multiprocessing
 import os
@@ -10,7 +7,9 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from typing import Any
 
 import psutil
 
@@ -23,6 +22,11 @@ CHUNKS = 45
 """Records of the largest size in a model of 10 million parameters."""
 ROUND_TRIPS = 100
 REPEATS = 5
+
+
+def run() -> list[dict[str, Any]]:
+    """The rows of this benchmark; none has a target of its own."""
+    return [{"name": n, "value": v, "unit": u, "target": None, "ok": None} for n, v, u in _figures()]
 
 
 def connect(port: int) -> KafkaTransport:
@@ -70,7 +74,9 @@ def broadcast_s(writer: Transport, pipes: list[Connection]) -> float:
     return max(finished) - started
 
 
-def measure_broadcast(port: int, writer: Transport, readers: int, broker: psutil.Process) -> None:
+def measure_broadcast(
+    port: int, writer: Transport, readers: int, broker: psutil.Process
+) -> Iterator[tuple[str, float, str]]:
     context = multiprocessing.get_context("spawn")
     pairs = [context.Pipe() for _ in range(readers)]
     processes = [context.Process(target=read_models, args=(port, theirs)) for _, theirs in pairs]
@@ -79,31 +85,37 @@ def measure_broadcast(port: int, writer: Transport, readers: int, broker: psutil
         process.start()
     seconds = statistics.median(broadcast_s(writer, pipes) for _ in range(REPEATS))
     megabytes = readers * CHUNKS * MAX_RECORD_BYTES / 1e6
-    print(f"40 MB to {readers} readers at once: {seconds:.2f} s, {megabytes / seconds:.0f} MB/s out")
+    yield f"broker: 40 MB to {readers} readers at once, all together", megabytes / seconds, "MB/s"
     broker.cpu_percent()
     time.sleep(3)
-    print(f"broker with {readers} waiting readers: {broker.cpu_percent():.1f} % of a core")
+    yield f"broker: with {readers} waiting readers", broker.cpu_percent(), "% of a core"
     for process, pipe in zip(processes, pipes, strict=True):
         pipe.send(None)
         process.join()
 
 
-def main() -> None:
+def _figures() -> Iterator[tuple[str, float, str]]:
     port = free_port()
     command = [sys.executable, "-m", "engine.broker", "--port", str(port), "--cluster-id", uuid.uuid4().hex]
     started = time.perf_counter()
     with subprocess.Popen([*command, "--parent", str(os.getpid())]) as process:
         wait_until_ready(port, 10)
-        print(f"broker ready after {(time.perf_counter() - started) * 1e3:.0f} ms")
+        yield "broker: ready after", (time.perf_counter() - started) * 1e3, "ms"
         writer = connect(port)
         writer.create_topics()
         writer.wait_for_topics(5)
         for size in (200, 248_000):
-            print(f"publish to poll, {size} B: median {median_round_trip_ms(writer, size):.1f} ms")
+            yield f"broker: publish to poll, {size} B, median", median_round_trip_ms(writer, size), "ms"
         for readers in (1, 4):
-            measure_broadcast(port, writer, readers, psutil.Process(process.pid))
+            yield from measure_broadcast(port, writer, readers, psutil.Process(process.pid))
         writer.close()
         process.kill()
+
+
+def main() -> None:
+    """Prints the rows."""
+    for row in run():
+        print(f"{row['name']}: {row['value']:.1f} {row['unit']}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from engine.server.checkpoint import Checkpoint, CheckpointHeader, RoundSummary
 from engine.server.correspondence import Correspondence
 from engine.server.evaluation import Evaluated, EvaluationWorker
 from engine.server.intake import Arrival
-from engine.server.metrics import ServerMetrics, append_row
+from engine.server.metrics import ServerMetrics, append_row, rewrite_rows
 from engine.server.round import Contribution, Round
 from engine.server.takeover import Takeover, take_over
 from engine.strategies import open_strategy
@@ -66,6 +66,7 @@ class FederatedServer:
         self._strategy = open_strategy(config.strategy)
         takeover = take_over(config, run_dir, transport, evaluator, self._strategy)
         self._adopt(takeover)
+        rewrite_rows(run_dir / "metrics.csv", run_dir / "events.jsonl")
         self._outside = Correspondence(
             config,
             transport,

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine import telemetry
 from engine.core.weights import Vector
+from engine.event_log import read_events
 
 _HISTORY = 1000
 _COLUMNS = ("round", "updates", "examples", "loss", "accuracy", "seconds", "bytes_up", "bytes_down", "digest")
@@ -33,10 +34,16 @@ class ServerMetrics:
         )
 
 
+def rewrite_rows(path: Path, events: Path) -> None:
+    """Makes `metrics.csv` anew from the events, so that no death between the two leaves a round out."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow(_COLUMNS)
+    for _, event in read_events(events):
+        if isinstance(event, telemetry.RoundFinished):
+            append_row(path, event)
+
+
 def append_row(path: Path, event: telemetry.RoundFinished) -> None:
-    """Adds a finished round to `metrics.csv`; writes the header into an empty file."""
+    """Adds a finished round to `metrics.csv`."""
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if file.tell() == 0:
-            writer.writerow(_COLUMNS)
-        writer.writerow([getattr(event, column) for column in _COLUMNS])
+        csv.writer(file).writerow([getattr(event, column) for column in _COLUMNS])

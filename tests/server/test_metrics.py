@@ -5,7 +5,8 @@ import csv
 import numpy as np
 
 from engine import telemetry
-from engine.server.metrics import ServerMetrics, append_row
+from engine.event_log import EventLog
+from engine.server.metrics import ServerMetrics, append_row, rewrite_rows
 
 
 def finished(number):
@@ -15,18 +16,36 @@ def finished(number):
     )  # fmt: skip
 
 
+def read_rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_a_finished_round_is_a_row_under_one_header(tmp_path):
     path = tmp_path / "metrics.csv"
+    rewrite_rows(path, tmp_path / "events.jsonl")
     append_row(path, finished(1))
     append_row(path, finished(2))
 
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(path)
     assert [row["round"] for row in rows] == ["1", "2"]
     assert rows[0] == {
         "round": "1", "updates": "3", "examples": "30", "loss": "0.25", "accuracy": "", "seconds": "1.5",
         "bytes_up": "100", "bytes_down": "200", "digest": "digest 1",
     }  # fmt: skip
+
+
+def test_a_round_that_died_between_its_event_and_its_row_gets_its_row_at_the_next_start(tmp_path):
+    path, events = tmp_path / "metrics.csv", tmp_path / "events.jsonl"
+    log = EventLog(events, run="run", origin="server")
+    rewrite_rows(path, events)
+    log.append(finished(1))
+    append_row(path, finished(1))
+    log.append(finished(2))
+
+    rewrite_rows(path, events)
+
+    assert [row["round"] for row in read_rows(path)] == ["1", "2"]
 
 
 def test_weights_are_kept_as_a_summary():
