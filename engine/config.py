@@ -5,6 +5,8 @@ nearest valid name and the file it stands in. Secrets are never values here, onl
 """
 
 import difflib
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +28,10 @@ DEFAULT_ROUNDS = 5
 
 MAX_TOTAL_EXAMPLES = 2**21 - 1
 """Most examples that one round's exact sum can weigh (see `engine.core.exact_sum`)."""
+
+_ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})", re.ASCII)
+_TOPIC_PREFIX = re.compile("[a-zA-Z0-9._-]{0,200}")
+"""What Kafka takes in a topic's name of at most 249 characters, the longest of ours behind it."""
 
 PositiveInt = Annotated[int, Meta(ge=1)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
@@ -152,7 +158,12 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self.bootstrap_servers is None
 
     def _problems(self) -> list[str]:
-        return [*self._unknown_names(), *self._model_problems(), *self._impossible_numbers()]
+        return [
+            *self._unknown_names(),
+            *self._model_problems(),
+            *self._impossible_numbers(),
+            *self._broker_problems(),
+        ]
 
     def _unknown_names(self) -> list[str]:
         """Names that are not in their closed list, or not in an open one without being `module:function`."""
@@ -170,7 +181,11 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return problems
 
     def _impossible_numbers(self) -> list[str]:
-        problems = []
+        problems = [
+            f"{key} = {value} is not a number to count with; give a finite one"
+            for key in self.__struct_fields__
+            if isinstance(value := getattr(self, key), float) and not math.isfinite(value)
+        ]
         if self.quorum is not None and self.quorum > self.num_parts:
             problems.append(f"quorum = {self.quorum} can never be reached with {self.num_parts} parts")
         if self.clients > self.num_parts:
@@ -193,11 +208,24 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def _vector_problems(self) -> list[str]:
         size = self.model.removeprefix("vector:")
-        if not size.isdigit() or int(size) < 1:
+        if not re.fullmatch("[1-9][0-9]{0,17}", size):
             return [f"model = {self.model!r}: write vector:N with N values, for example vector:10000000"]
         if self.trainer != "null":
             return [f"model = {self.model!r} has nothing to train; use trainer = 'null'"]
         return []
+
+    def _broker_problems(self) -> list[str]:
+        addresses = [] if self.bootstrap_servers is None else self.bootstrap_servers.split(",")
+        problems = [
+            f"bootstrap_servers: {address!r} is not HOST:PORT"
+            for address in addresses
+            if not (match := re.fullmatch(_ADDRESS, address)) or not 0 < int(match[1]) < 2**16
+        ]
+        if not re.fullmatch(_TOPIC_PREFIX, self.topic_prefix):
+            problems.append(
+                f"topic_prefix = {self.topic_prefix!r}: at most 200 of the letters a-z and A-Z, digits, '.', '_', '-'"
+            )
+        return problems
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], *, source: str) -> Self:

@@ -28,7 +28,7 @@ _CHILD_PATIENCE_S = 10.0
 
 
 class PreparationError(EngineError):
-    """The data or the model cannot be had. Its text is empty: the preparing process has already said why."""
+    """Broker, data or model cannot be had. Without text: the process that looked has already said why."""
 
     def __init__(self, exit_code: int) -> None:
         super().__init__("")
@@ -67,7 +67,7 @@ def user_config_file() -> Path:
 
 
 def create_run(config: RunConfig) -> tuple[RunConfig, Path]:
-    """Prepares the data, and makes the run directory with its resolved `config.toml`.
+    """Looks for the broker and the data, and makes the run directory with its resolved `config.toml`.
 
     The directory gets its name only when all is well: until then it is hidden, and removed on any error.
 
@@ -75,6 +75,7 @@ def create_run(config: RunConfig) -> tuple[RunConfig, Path]:
         ConfigError, RunDirectoryError, PreparationError: nothing is left behind.
     """
     config = _resolve_at_start(config)
+    _probe_broker(config)
     run_dir = Path(config.runs_dir).resolve() / config.run_id
     preparing = run_dir.with_name(_PREPARING + config.run_id)
     try:
@@ -97,6 +98,7 @@ def reopen_run(run_dir: Path, changes: Mapping[str, Any]) -> RunConfig:
     Raises:
         ConfigError: nothing is left to do, or a change makes no sense.
         RunDirectoryError: the run is going on.
+        PreparationError: its broker does not answer.
     """
     if is_alive(run_dir):
         raise RunDirectoryError(f"{run_dir.name} is running; look with: flconsole status {run_dir.name}")
@@ -113,6 +115,7 @@ def reopen_run(run_dir: Path, changes: Mapping[str, Any]) -> RunConfig:
     reason = _nothing_left(config, read_state(run_dir, samples=False))
     if reason:
         raise ConfigError(f"{run_dir.name} has nothing left to do: {reason}")
+    _probe_broker(config)
     write_config(config, run_dir)
     return config
 
@@ -171,10 +174,27 @@ def _resolve_at_start(config: RunConfig) -> RunConfig:
     )
 
 
+def _probe_broker(config: RunConfig) -> None:
+    if config.bootstrap_servers is not None:
+        address = ["--bootstrap-servers", config.bootstrap_servers]
+        _ask("engine.transport.probe", *address, f"--topic-prefix={config.topic_prefix}")
+
+
 def _prepare(run_dir: Path) -> Prepared:
-    """Lets a process that may load TensorFlow look at data and model; its narration goes where ours goes."""
-    module = [sys.executable, "-m", "engine.training.prepare"]
-    command = [*module, "--config", str(run_dir / CONFIG_NAME), "--parent", str(os.getpid())]
+    answer = _ask("engine.training.prepare", "--config", str(run_dir / CONFIG_NAME))
+    return msgspec.json.decode(answer.splitlines()[-1], type=Prepared)
+
+
+def _ask(module: str, *arguments: str) -> bytes:
+    """Lets a process look that may load what this one must not; its narration goes where ours goes.
+
+    Returns:
+        What it wrote on standard output.
+
+    Raises:
+        PreparationError: it has said why the run cannot start.
+    """
+    command = [sys.executable, "-m", module, *arguments, "--parent", str(os.getpid())]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         try:
             answer, _ = child.communicate()
@@ -187,7 +207,7 @@ def _prepare(run_dir: Path) -> Prepared:
             raise
     if child.returncode != 0:
         raise PreparationError(child.returncode if child.returncode > 0 else 128 - child.returncode)
-    return msgspec.json.decode(answer.splitlines()[-1], type=Prepared)
+    return answer
 
 
 def _fold(config: RunConfig, prepared: Prepared) -> RunConfig:

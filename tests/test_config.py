@@ -1,5 +1,7 @@
 """The configuration is strict, says what is wrong and where, and survives its own file."""
 
+import math
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -62,6 +64,17 @@ def test_an_unknown_key_like_no_other_is_answered_with_all_names():
         ({"rounds": "many"}, "rounds"),
         ({"mode": "syn"}, "mode"),
         ({"local_test_fraction": 1.0}, "local_test_fraction"),
+        ({"learning_rate": math.inf}, "learning_rate = inf"),
+        ({"weight_decay": math.nan}, "weight_decay"),
+        ({"model": "vector:²", "trainer": "null"}, "vector:N"),
+        ({"model": "vector:0", "trainer": "null"}, "vector:N"),
+        ({"model": "vector:" + "9" * 5000, "trainer": "null"}, "vector:N"),
+        ({"bootstrap_servers": ""}, "'' is not HOST:PORT"),
+        ({"bootstrap_servers": "kafka"}, "'kafka' is not HOST:PORT"),
+        ({"bootstrap_servers": "kafka:0"}, "'kafka:0' is not HOST:PORT"),
+        ({"bootstrap_servers": "kafka:65536"}, "'kafka:65536' is not HOST:PORT"),
+        ({"bootstrap_servers": "a:9092, b:9092"}, "' b:9092' is not HOST:PORT"),
+        ({"topic_prefix": "my runs/"}, "topic_prefix = 'my runs/'"),
     ],
 )
 def test_what_cannot_be_run_is_refused_in_words(values, words):
@@ -69,6 +82,11 @@ def test_what_cannot_be_run_is_refused_in_words(values, words):
 
     assert words in message
     assert FILE in message
+
+
+@pytest.mark.parametrize("servers", ["kafka:9092", "10.0.0.1:1,b-2.example.org:65535", "[::1]:9092"])
+def test_brokers_are_named_by_host_and_port(servers):
+    assert RunConfig(bootstrap_servers=servers, topic_prefix="team-1.run_2-").bootstrap_servers == servers
 
 
 def test_users_own_models_and_data_are_named_module_function():
@@ -108,7 +126,7 @@ configurations = st.builds(
     learning_rate=st.floats(1e-12, 10),
     threads=st.integers(1, 8),
     seed=st.integers(0, 2**32 - 1),
-    topic_prefix=names,
+    topic_prefix=st.from_regex(r"[a-zA-Z0-9._-]{0,20}", fullmatch=True),
     runs_dir=names,
     stand_in=names,
     versions=st.dictionaries(names, names, max_size=3),

@@ -81,9 +81,7 @@ def load_labels(config: RunConfig) -> list[Labels]:
         DataError: data missing or malformed, or more examples than a round can weigh.
     """
     if ":" in config.dataset:
-        by_part = [_user_part(config, part).y_train for part in range(config.num_parts)]
-        _check_total(sum(map(len, by_part)))
-        return by_part
+        return _user_labels(config)
     labels = open_source(config).train_labels()
     return [labels[rows] for rows in _divide(config, labels)]
 
@@ -198,6 +196,21 @@ def _divide(config: RunConfig, labels: Labels) -> list[Indices]:
         shards_per_client=config.shards_per_client,
     )
     return [rows[part] for part in parts]
+
+
+def _user_labels(config: RunConfig) -> list[Labels]:
+    by_part, kinds = [], []
+    for part in range(config.num_parts):
+        dataset = _user_part(config, part)
+        by_part.append(dataset.y_train)
+        kinds.append((dataset.x_train.shape[1:], dataset.classes))
+        if kinds[part] != kinds[0]:
+            raise DataError(
+                f"dataset = {config.dataset!r}: images of shape {kinds[part][0]} in {kinds[part][1]} classes "
+                f"in part {part}, of {kinds[0][0]} in {kinds[0][1]} classes in part 0"
+            )
+    _check_total(sum(map(len, by_part)))
+    return by_part
 
 
 def _user_part(config: RunConfig, part: int) -> Dataset:

@@ -26,7 +26,7 @@ def import_function(name: str, *, key: str) -> Callable[..., Any]:
         sys.path.insert(0, here)
     try:
         function = getattr(importlib.import_module(module_name), function_name)
-    except Exception as error:  # someone else's module may raise anything; it is reported
+    except (Exception, SystemExit) as error:  # someone else's module may raise anything; it is reported
         raise ConfigError(f"{key} = {name!r}: {type(error).__name__}: {error}; looked from {here}") from error
     if not callable(function):
         raise ConfigError(f"{key} = {name!r}: {function_name} is not a function")
@@ -45,7 +45,10 @@ def load_user_part(name: str, *, part: int, parts: int, seed: int) -> Dataset:
         dataset = function(part, parts, seed)
     except DataError:
         raise
-    except Exception as error:  # the user's function may raise anything; it is reported, not hidden
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # the user's function may raise anything; it is reported, not hidden
         raise DataError(f"dataset = {name!r}: part {part}: {type(error).__name__}: {error}") from error
     if not isinstance(dataset, Dataset):
         raise DataError(

@@ -71,7 +71,7 @@ def build_model(name: str, *, seed: int, input_shape: Shape, classes: int) -> ke
     create = _BUILT_IN.get(name) or import_function(name, key="model")
     try:
         model = create(input_shape, classes)
-    except Exception as error:  # the user's function may raise anything; it is reported, not hidden
+    except (Exception, SystemExit) as error:  # the user's function may raise anything; it is reported, not hidden
         raise ConfigError(f"model = {name!r}: {type(error).__name__}: {error}") from error
     if not isinstance(model, keras.Model) or not model.built:
         raise ConfigError(

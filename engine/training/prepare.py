@@ -80,7 +80,7 @@ def main() -> int:
     try:
         prepared = prepare(RunConfig.load(arguments.config))
     except EngineError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     if prepared.stand_in:
         sys.stderr.write(f"{prepared.stand_in}\n")

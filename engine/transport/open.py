@@ -19,6 +19,7 @@ def open_transport(
     embedded: bool = False,
     topic_prefix: str = "",
     name: str = "flconsole",
+    connect_timeout_s: float = 5.0,
     settings: Settings | None = None,
 ) -> Transport:
     """Connects to a broker. Call it after a fork, in the process that uses the transport.
@@ -28,15 +29,21 @@ def open_transport(
         embedded: whether the Kafka is the embedded broker.
         topic_prefix: before the name of each topic, so that runs can share a broker.
         name: what the broker's logs call us.
+        connect_timeout_s: how long a Kafka may take to answer.
         settings: further settings of the Kafka client library, such as its security.
 
     Raises:
-        BrokerUnreachable: nothing answers within 5 s; BrokerRefused: it answers and says no.
+        BrokerUnreachable: nothing answers in time; BrokerRefused: it answers and says no.
     """
     if address.startswith(MEMORY_SCHEME):
         return MemoryTransport(memory_broker(address), topic_prefix=topic_prefix)
     return KafkaTransport(
-        address, embedded=embedded, topic_prefix=topic_prefix, client_name=name, settings=settings
+        address,
+        embedded=embedded,
+        topic_prefix=topic_prefix,
+        client_name=name,
+        connect_timeout_s=connect_timeout_s,
+        settings=settings,
     )
 
 

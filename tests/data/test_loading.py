@@ -165,6 +165,7 @@ def test_the_users_function_is_called_for_its_part(user_module):
     [
         ("return 3", DataError, "returned a int; expected engine.data.Dataset"),
         ("raise OSError('disk on fire')", DataError, "part 0: OSError: disk on fire"),
+        ("raise SystemExit(7)", DataError, "part 0: SystemExit: 7"),
     ],
 )
 def test_what_the_users_function_does_wrong_is_said(user_module, body, error, expected):
@@ -173,6 +174,30 @@ def test_what_the_users_function_does_wrong_is_said(user_module, body, error, ex
 
     with pytest.raises(error, match=expected):
         load_part(RunConfig(dataset=f"{name}:load"), 0)
+
+
+def test_parts_of_different_images_or_classes_are_refused(user_module):
+    user_module(
+        "uneven",
+        """
+        import numpy as np
+        from engine.data import Dataset
+
+        def load(part, parts, seed):
+            x = np.zeros((2, 8 + part, 8, 1), np.uint8)
+            return Dataset(x, [0, 1], x, [0, 1])
+        """,
+    )
+
+    with pytest.raises(DataError, match=r"shape \(9, 8, 1\) in 10 classes in part 1, of \(8, 8, 1\)"):
+        load_labels(RunConfig(dataset="uneven:load", clients=2))
+
+
+def test_a_module_that_ends_the_process_is_a_configuration_error(user_module):
+    user_module("quits", "raise SystemExit(0)")
+
+    with pytest.raises(ConfigError, match=r"dataset = 'quits:load': SystemExit: 0"):
+        load_part(RunConfig(dataset="quits:load"), 0)
 
 
 def test_a_module_that_does_not_exist_is_a_configuration_error():

@@ -1,11 +1,13 @@
 """From what was typed to a run directory: by precedence, whole or not at all."""
 
+import socket
 import tomllib
 
+import msgspec
 import pytest
 
 from engine.config import RunConfig
-from engine.errors import ConfigError, RunDirectoryError
+from engine.errors import BrokerError, ConfigError, RunDirectoryError
 from flconsole.plan import (
     PreparationError,
     changed_versions,
@@ -26,6 +28,13 @@ def user_config(runs_dir):
     path.parent.mkdir(parents=True)
     path.touch()
     return path
+
+
+@pytest.fixture
+def silent_broker():
+    """The address of a port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -87,6 +96,28 @@ def test_a_run_that_cannot_be_prepared_leaves_nothing_behind(runs_dir, capfd):
     assert str(caught.value) == ""
     assert capfd.readouterr().err != ""  # the child has said why
     assert list(runs_dir.iterdir()) == []
+
+
+def test_a_broker_that_does_not_answer_leaves_nothing_behind(runs_dir, capfd, silent_broker):
+    asked = RunConfig(runs_dir=str(runs_dir), trainer="null", bootstrap_servers=silent_broker)
+    with pytest.raises(PreparationError) as caught:
+        create_run(asked)
+
+    assert caught.value.exit_code == BrokerError.exit_code
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"error: no broker at {silent_broker}")
+    assert not runs_dir.exists()
+
+
+def test_a_run_whose_broker_does_not_answer_is_not_resumed(run_dir, capfd, silent_broker):
+    config = msgspec.structs.replace(RunConfig.load(run_dir / "config.toml"), bootstrap_servers=silent_broker)
+    write_config(config, run_dir)
+
+    with pytest.raises(PreparationError):
+        reopen_run(run_dir, {"rounds": "9"})
+
+    assert capfd.readouterr().err.startswith(f"error: no broker at {silent_broker}")
+    assert RunConfig.load(run_dir / "config.toml") == config
 
 
 def test_a_place_where_nothing_can_be_written_is_named(tmp_path):
