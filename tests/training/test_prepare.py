@@ -1,0 +1,88 @@
+"""What the supervisor asks before a run starts: one line of JSON, or one line of error and its exit code."""
+
+import json
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from engine.errors import DataError
+from engine.training.fetch import fetch_cifar10
+
+
+@pytest.fixture
+def prepare(tmp_path, monkeypatch):
+    """Runs the entry point on a machine without CIFAR-10 and without leave to download it."""
+    monkeypatch.delenv("FLCONSOLE_DATA", raising=False)
+    monkeypatch.setenv("FLCONSOLE_OFFLINE", "1")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+
+    def run(config):
+        path = tmp_path / "config.toml"
+        path.write_text(config)
+        command = [sys.executable, "-m", "engine.training.prepare", "--config", str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_auto_without_cifar10_is_the_digits_and_says_so_on_both_streams(prepare):
+    answer = prepare("clients = 3\n")
+
+    told = json.loads(answer.stdout)
+    assert (answer.returncode, told["dataset"], told["examples"]) == (0, "digits", 1437)
+    assert (told["num_parameters"], told["jit"]) == (62_006, False)
+    assert "FLCONSOLE_OFFLINE" in told["stand_in"]
+    assert told["stand_in"] in answer.stderr
+
+
+def test_a_null_trainer_needs_no_data(prepare):
+    answer = prepare('trainer = "null"\nmodel = "vector:123"\nclients = 2\ndataset = "cifar10"\n')
+
+    told = json.loads(answer.stdout)
+    assert (told["num_parameters"], told["examples"], told["stand_in"]) == (123, 2001, "")
+
+
+@pytest.mark.parametrize(
+    ("config", "code", "expected"),
+    [
+        ('dataset = "cifar10"\n', 4, "FLCONSOLE_DATA"),
+        ('dataset = "digits"\nclients = 2000\n', 4, "1437 examples are too few for 2000 parts"),
+        ('dataset = "digits"\ntest_size = 1000\n', 4, "test_size = 1000, but there are 360"),
+        ('dataset = "missing_module:load"\n', 2, "No module named 'missing_module'"),
+        ('model = "lennet"\n', 2, "did you mean 'lenet'?"),
+    ],
+)
+def test_what_cannot_run_is_one_line_and_an_exit_code(prepare, config, code, expected):
+    answer = prepare(config)
+
+    assert (answer.returncode, answer.stdout) == (code, "")
+    assert expected in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+
+
+@pytest.mark.tensorflow
+def test_a_model_that_cannot_be_imported_is_a_configuration_error(prepare):
+    answer = prepare('dataset = "digits"\nmodel = "missing_module:create"\n')
+
+    assert answer.returncode == 2
+    assert answer.stderr.splitlines()[-1].startswith("model = 'missing_module:create'")
+
+
+def test_offline_forbids_the_download(monkeypatch):
+    monkeypatch.setenv("FLCONSOLE_OFFLINE", "1")
+
+    with pytest.raises(DataError, match="FLCONSOLE_OFFLINE forbids the download"):
+        fetch_cifar10()
+
+
+def test_a_server_that_does_not_answer_ends_the_download_before_it_starts(monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    monkeypatch.delenv("FLCONSOLE_OFFLINE", raising=False)
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+
+    with pytest.raises(DataError, match=rf"cannot be downloaded: 127.0.0.1:{port}: Connection refused"):
+        fetch_cifar10()
