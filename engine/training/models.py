@@ -1,9 +1,9 @@
 """The built-in models and the user's own. All emit logits and are not compiled.
 
-Images come in as 0..255 and are normalised by the first layer, to -1..1, so that they stay one byte a value in
-memory and a saved model needs nothing beside it. Hidden layers are ReLU with Glorot's initialisation, as Keras
-has it. On CIFAR-10 (LeNet, 4 clients, 10 rounds, two seeds) this learns to 0.58 and 0.59, against 0.55 and 0.57
-with inputs of -2..2 and He's initialisation.
+Images come in as 0..255 and are normalised by the first layer, to -1..1, so that they stay one byte a value
+in memory and a saved model needs nothing beside it. Hidden layers are ReLU with Glorot's initialisation, as
+Keras has it. On CIFAR-10 (LeNet, 4 clients, 10 rounds, two seeds) this learns to 0.58 and 0.59, against 0.55
+and 0.57 with inputs of -2..2 and He's initialisation.
 """
 
 from collections.abc import Callable, Sequence
@@ -89,7 +89,7 @@ def build_model(name: str, *, seed: int, input_shape: Shape, classes: int) -> ke
 
 
 def _ends_in_probabilities(last: keras.Layer) -> bool:
-    """Whether the loss, which takes logits, would apply softmax to a softmax: it learns, badly, and says nothing."""
+    """Whether the loss, which takes logits, would apply softmax twice: that learns badly, and in silence."""
     makes_them = (keras.activations.softmax, keras.activations.sigmoid)
     return isinstance(last, layers.Softmax) or getattr(last, "activation", None) in makes_them
 

@@ -36,10 +36,10 @@ def test_other_shapes_and_classes_are_built(create):
     assert create((28, 28, 1), 5).output_shape == (None, 5)
 
 
-def test_black_and_white_are_minus_two_and_two_inside():
+def test_black_and_white_are_minus_one_and_one_inside():
     normalise = create_lenet_model().get_layer("normalise")
 
-    assert np.asarray(normalise(np.array([0.0, 255.0]))) == pytest.approx([-2, 2])
+    assert np.asarray(normalise(np.array([0.0, 255.0]))) == pytest.approx([-1, 1])
 
 
 @pytest.fixture
@@ -72,6 +72,7 @@ def test_a_layer_without_a_name_is_called_the_same_each_time(user_model):
         ("return 3", "returned a int; expected a built keras.Model"),
         ("return keras.Sequential([keras.layers.Dense(classes)])", "expected a built keras.Model"),
         (f"return keras.Sequential([{FLAT}(classes + 1)])", r"output of shape \(None, 11\)"),
+        (f"return keras.Sequential([{FLAT}(classes, 'softmax')])", "its last layer makes probabilities"),
         ("raise ZeroDivisionError('oops')", "ZeroDivisionError: oops"),
     ],
 )

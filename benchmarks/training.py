@@ -1,0 +1,169 @@
+"""Local training: speed beside `keras.Model.fit`, private memory, time until the first round is compiled.
+
+Each figure is taken in a process of its own. For speed, both sides run in turns in one process that is bound
+to one processor, with TensorFlow's threads at one: `fit` would otherwise feed itself from a second one.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+PART = 12_500
+"""Images of one of four clients on CIFAR-10."""
+SPEED = {"lenet": (3200, 12, 1.3), "cnn": (640, 5, 1.0)}
+"""Images, repeats, and the least ratio to `fit`."""
+MEMORY = (("without XLA", False, 200), ("with XLA", True, 300))
+"""MB at most."""
+
+
+def run() -> list[dict[str, Any]]:
+    """The rows of this benchmark."""
+    rows = []
+    for model, (_, _, target) in SPEED.items():
+        figures = _in_process("speed", model)
+        ours, theirs = figures["ours"], figures["fit"]
+        rows.append(_row(f"{model}: samples/s beside fit", ours / theirs, "ratio", at_least=target))
+        rows.append(_row(f"{model}: samples/s", ours, "1/s"))
+        rows.append(_row(f"{model}: keras.Model.fit", theirs, "1/s"))
+        rows.append(_row(f"{model}: first round less a later one (compilation)", figures["compile_s"], "s"))
+    for label, jit, limit in MEMORY:
+        figures = _in_process("memory", "jit" if jit else "plain")
+        name = f"lenet client of {PART} images, forked, {label}"
+        rows.append(_row(f"{name}: private memory", figures["private_mb"], "MB", at_most=limit))
+        rows.append(_row(f"{name}: from the fork to the first delta", figures["ready_s"], "s"))
+    return rows
+
+
+def speed(model: str) -> dict[str, float]:
+    """Samples per second of both sides, best of some rounds in turns, and the seconds that compiling took."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    num_images, repeats, _ = SPEED[model]
+    ours, fit = _our_round(model, num_images), _fit_round(model, num_images)
+    first = _seconds(ours)
+    fit()
+    best = [
+        min(times) for times in zip(*[(_seconds(ours), _seconds(fit)) for _ in range(repeats)], strict=True)
+    ]
+    return {"ours": num_images / best[0], "fit": num_images / best[1], "compile_s": first - best[0]}
+
+
+def memory(kind: str) -> dict[str, float]:
+    """Private memory after three rounds in a child forked from a parent that has imported TensorFlow."""
+    import keras  # noqa: F401, PLC0415 - what the nursery does before it forks
+
+    if (pid := os.fork()) != 0:
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    import psutil  # noqa: PLC0415 - the child's own
+
+    start = time.perf_counter()
+    train = _our_round("lenet", PART, jit=kind == "jit")
+    train()
+    ready_s = time.perf_counter() - start
+    train()
+    train()
+    return {"private_mb": psutil.Process().memory_full_info().uss / 2**20, "ready_s": ready_s}
+
+
+def _our_round(model: str, num_images: int, *, jit: bool = False) -> Callable[[], object]:
+    from engine.config import RunConfig  # noqa: PLC0415 - TensorFlow only in the measured process
+    from engine.data.randomness import generator  # noqa: PLC0415
+    from engine.training.flat_model import read_weights  # noqa: PLC0415
+    from engine.training.local_sgd import LocalSgd, plan_batches  # noqa: PLC0415
+    from engine.training.models import build_model  # noqa: PLC0415
+    from engine.training.runtime import configure  # noqa: PLC0415
+
+    config = RunConfig(model=model, jit=jit)
+    configure(config, index=0)
+    built = build_model(model, seed=1, input_shape=(32, 32, 3), classes=10)
+    sgd, base, rng = LocalSgd(built, _images(num_images), config), read_weights(built).vector, generator(1)
+    return lambda: sgd.train(base, plan_batches(num_images, config.batch_size, 1, rng), rng)
+
+
+def _fit_round(model: str, num_images: int) -> Callable[[], object]:
+    import keras  # noqa: PLC0415 - TensorFlow only in the measured process
+
+    from engine.config import RunConfig  # noqa: PLC0415
+    from engine.training.models import build_model  # noqa: PLC0415
+
+    config = RunConfig()
+    built = build_model(model, seed=1, input_shape=(32, 32, 3), classes=10)
+    built.compile(
+        keras.optimizers.SGD(config.learning_rate, config.momentum),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    x, y = _images(num_images)
+    return lambda: built.fit(x, y, batch_size=config.batch_size, verbose=0)
+
+
+def _images(count: int) -> Any:
+    import numpy as np  # noqa: PLC0415 - TensorFlow only in the measured process
+
+    from engine.data import Examples  # noqa: PLC0415
+    from engine.data.randomness import generator  # noqa: PLC0415
+
+    rng = generator(1, "benchmark")
+    return Examples(rng.integers(0, 256, (count, 32, 32, 3), np.uint8), rng.integers(0, 10, count, np.int32))
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def _in_process(measure: str, what: str) -> dict[str, float]:
+    """The figures of one measurement in a fresh interpreter."""
+    answer = subprocess.run(
+        [sys.executable, __file__, "--measure", measure, what],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=True,
+    )
+    figures: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
+    return figures
+
+
+def _row(
+    name: str, value: float, unit: str, *, at_least: float | None = None, at_most: float | None = None
+) -> dict[str, Any]:
+    """One line of the table; without a bound it is information."""
+    if at_least is not None:
+        return {
+            "name": name,
+            "value": value,
+            "unit": unit,
+            "target": f">= {at_least}",
+            "ok": value >= at_least,
+        }
+    if at_most is not None:
+        return {"name": name, "value": value, "unit": unit, "target": f"<= {at_most}", "ok": value <= at_most}
+    return {"name": name, "value": value, "unit": unit, "target": None, "ok": None}
+
+
+def main() -> None:
+    """Prints the rows, or takes one measurement in this process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--measure", nargs=2, metavar=("speed|memory", "WHAT"))
+    arguments = parser.parse_args()
+    if arguments.measure:
+        measure, what = arguments.measure
+        print(json.dumps({"speed": speed, "memory": memory}[measure](what)), flush=True)
+        return
+    for row in run():
+        verdict = {True: "ok", False: "MISSED", None: ""}[row["ok"]]
+        print(f"{row['name']:72} {row['value']:>9.2f} {row['unit']:6} {row['target'] or '':>7}  {verdict}")
+
+
+if __name__ == "__main__":
+    main()
