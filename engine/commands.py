@@ -12,6 +12,9 @@ import msgspec
 MAX_LINE = 1 << 20
 """Longest line either side accepts, in bytes."""
 
+HOPELESS_EXIT_CODE = 70
+"""Of a server that failed for what another try would meet again, such as a full disk; the run's own is then 1."""
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
     """Base: the tag is the class name."""
@@ -88,7 +91,7 @@ class StopAfterRound(Message, frozen=True):
 
 
 class SetRound(Message, frozen=True):
-    """Change the rules from the next round on; None leaves a rule as it is."""
+    """Change the rules of the open round and of all after it; None leaves a rule as it is."""
 
     quorum: int | None = None
     deadline_s: float | None = None

@@ -144,7 +144,7 @@ def set_rules(
     *,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Change the quorum or the deadline from the next round on."""
+    """Change the quorum or the deadline of the open round and of all after it."""
     from engine.config import nearest
     from flconsole.settings import find_setting
 

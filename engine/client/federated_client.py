@@ -286,16 +286,22 @@ class FederatedClient:
         )
 
     def _send_heartbeat(self) -> None:
-        state = "joining" if not self._is_joined else "training" if self._task else "idle"
         self._tell(
             messages.Heartbeat(
                 run=self.config.run_id,
                 client=self.client_id,
                 session=self._session,
-                state=state,
+                state=self._state(),
                 round=self._round.round if self._round else None,
             )
         )
+
+    def _state(self) -> str:
+        if not self._is_joined:
+            return "joining"
+        if self._task is not None:
+            return "training"
+        return "sending" if self._outbox.is_waiting else "idle"
 
     def _ask_for_model(self) -> None:
         self._log.warning("the global model cannot be read whole; asking for it again")

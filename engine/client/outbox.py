@@ -68,6 +68,11 @@ class Outbox:
         self._parcel = _Parcel(frame, header, update.base_digest, train_s)
         self._send(self._parcel)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an update has been sent that the server does not hold yet."""
+        return self._parcel is not None and not self._parcel.is_held
+
     def has(self, round_number: int, base_digest: str) -> bool:
         """Whether it keeps the update of this round from this base."""
         parcel = self._parcel

@@ -1,14 +1,15 @@
 """The small messages: what the server says on `control`, what everyone says on `telemetry`.
 
-JSON objects with a `type`. Every control record also carries two headers: `epoch`, and `manifest`, the
-offset of the control record with the current `ModelPublished` (-1 before there is one), so that a joiner reads
-the last record and seeks instead of replaying.
+JSON objects with a `type`. Every control record also carries two headers: `epoch`, and `manifest`, the offset
+of the control record with the current `ModelPublished` (-1 before there is one), so that a joiner reads the
+last record and seeks instead of replaying.
 """
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from engine.errors import ProtocolError
 
@@ -21,6 +22,10 @@ class MessageInvalid(ProtocolError):
     """A control or telemetry record that is not one of the messages."""
 
     reason = "message_invalid"
+
+
+Words = Annotated[str, Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
+"""Text from elsewhere that will be shown and logged: bounded, without control characters."""
 
 
 class ControlMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -98,16 +103,16 @@ class RunEnded(ControlMessage, frozen=True, tag="run_ended"):
 class TelemetryMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of what clients say beside their updates."""
 
-    run: str
-    client: str
+    run: Words
+    client: Words
 
 
 class Join(TelemetryMessage, frozen=True, tag="join"):
     """A client is there, new or again."""
 
-    session: str
+    session: Words
     """Random name of this client process."""
-    host: str
+    host: Words
     pid: int
     part: int | None
     """The part it already works on; None for a new one."""
@@ -117,7 +122,7 @@ class Have(TelemetryMessage, frozen=True, tag="have"):
     """A client has the model and starts training."""
 
     round: int
-    digest: str
+    digest: Words
 
 
 class Sending(TelemetryMessage, frozen=True, tag="sending"):
@@ -129,14 +134,14 @@ class Sending(TelemetryMessage, frozen=True, tag="sending"):
 class RepublishRequested(TelemetryMessage, frozen=True, tag="republish_requested"):
     """The model of the current manifest cannot be read any more."""
 
-    digest: str
+    digest: Words
 
 
 class Heartbeat(TelemetryMessage, frozen=True, tag="heartbeat"):
     """Every few seconds."""
 
-    session: str
-    state: str
+    session: Words
+    state: Words
     """`joining`, `idle`, `training` or `sending`."""
     round: int | None
 
@@ -144,8 +149,8 @@ class Heartbeat(TelemetryMessage, frozen=True, tag="heartbeat"):
 class Leave(TelemetryMessage, frozen=True, tag="leave"):
     """A client goes for good (`final`), or ends and may come back."""
 
-    session: str
-    reason: str
+    session: Words
+    reason: Words
     final: bool
 
 

@@ -6,9 +6,17 @@ import sys
 import time
 from pathlib import Path
 
+from engine.commands import HOPELESS_EXIT_CODE
 from engine.config import RunConfig
 from engine.data import partition_table, write_partition
-from engine.errors import BrokerUnreachable, EngineError
+from engine.errors import (
+    BrokerUnreachable,
+    CheckpointError,
+    EngineError,
+    Overtaken,
+    RunDirectoryBusy,
+    RunDirectoryError,
+)
 from engine.lifecycle import Terminated, raise_on_signals
 from engine.logger import get_server_logger, setup_colored_logging
 from engine.server.checkpoint import read_checkpoint
@@ -30,10 +38,16 @@ def main() -> int:
         return _serve(config, arguments)
     except EngineError as error:
         _log.log(logging.ERROR, "%s", error, exc_info=_log.isEnabledFor(logging.DEBUG))
-        return error.exit_code
+        return HOPELESS_EXIT_CODE if _is_hopeless(error) else error.exit_code
     except Terminated as signal:
         _log.info("ended by %s", signal)
         return signal.exit_code
+
+
+def _is_hopeless(error: EngineError) -> bool:
+    """Whether another server would fail at the same place: only a person can make room, or mend a file."""
+    lasting = isinstance(error, (RunDirectoryError, CheckpointError, Overtaken))
+    return lasting and not isinstance(error, RunDirectoryBusy)
 
 
 def _serve(config: RunConfig, arguments: argparse.Namespace) -> int:

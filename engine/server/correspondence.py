@@ -1,6 +1,5 @@
 """The server's dealings with everyone else, a turn at a time: clients, operators, and the broker."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -11,14 +10,17 @@ from engine.core.weights import Weights
 from engine.errors import BrokerReset, BrokerUnreachable, Overtaken
 from engine.failpoints import reach
 from engine.protocol import messages
+from engine.server import accounts
 from engine.server.announcer import Announcer
 from engine.server.broker_watch import BrokerWatch
+from engine.server.bulletin import Bulletin
 from engine.server.checkpoint import RoundSummary
 from engine.server.gate import Gate
 from engine.server.intake import UPDATE_PLACES, Arrival, Intake, Refusal, Repetition
 from engine.server.members import Members
 from engine.server.operators import Operators
 from engine.server.reception import Reception
+from engine.server.recycling import why_recycle
 from engine.server.referee import Referee
 from engine.server.round import Contribution, Round
 from engine.server.takeover import Takeover
@@ -33,11 +35,7 @@ from engine.transport.base import (
 )
 
 _TURN_S = 0.05
-_REPUBLISH_PAUSE_S = 5.0
 _REPLAY_PATIENCE_S = 10.0
-_RECYCLE_RECORDS = 3_000
-"""Records in one partition after which the embedded broker's fetches become slow."""
-_RECYCLE_MEMORY_SHARE = 0.15
 _RECYCLE_WAIT_S = 60.0
 
 
@@ -66,7 +64,7 @@ class Correspondence:
         clock: Callable[[], float],
     ) -> None:
         self._run, self._epoch = config.run_id, takeover.epoch
-        self._embedded = config.embedded_broker
+        self._embedded, self._num_clients = config.embedded_broker, config.clients
         self._transport, self._journal, self._clock = transport, takeover.journal, clock
         layout = takeover.checkpoint.header.layout
         self._announcer = Announcer(transport, self._run, self._epoch)
@@ -90,11 +88,9 @@ class Correspondence:
             epoch=self._epoch,
         )
         self.operators = Operators(socket_path, self._reception, config)
-        self._model: tuple[Weights, str, int] | None = None
-        self._is_published = False
-        self._published_at = 0.0
-        self.current_round: Round | None = None
-        self._is_announced = False
+        self._bulletin = Bulletin(
+            self._announcer, self._journal, run=self._run, epoch=self._epoch, clock=clock
+        )
         self._needs_restoring = False
         self._restore_members(takeover)
         self._positions, self._replay_end = takeover.positions, takeover.replay_end
@@ -132,17 +128,7 @@ class Correspondence:
 
     def publish_model(self, weights: Weights, digest: str, round_number: int) -> None:
         """Makes this the current model; if the broker does not take it now, it is tried again each turn."""
-        self._model = (weights, digest, round_number)
-        self._publish()
-
-    def _publish(self) -> None:
-        if self._model is None:
-            return
-        self._published_at = self._clock()
-        self._is_announced = False
-        self._is_published = self._announcer.publish_model(*self._model)
-        if self._is_published:
-            reach("server.model_published", self._model[2])
+        self._bulletin.set_model(weights, digest, round_number)
 
     def the_round(self) -> Round:
         """The newest round.
@@ -150,55 +136,31 @@ class Correspondence:
         Raises:
             RuntimeError: none has been opened yet.
         """
-        if self.current_round is None:
+        if self._bulletin.round is None:
             raise RuntimeError("no round has been opened")
-        return self.current_round
+        return self._bulletin.round
 
     def open_round(self, current: Round) -> None:
         """Makes this the open round; it is announced once the model is out and old updates are read."""
-        self.current_round = current
-        self._is_announced = False
-        self._announce_round_if_due()
+        self._bulletin.open_round(current)
+        self._reception.follow_round(current.number)
+        self._renew_bulletin()
 
-    def _announce_round_if_due(self) -> None:
-        current = self.current_round
-        if current is None or current.is_closed or self._is_announced or not self._is_published:
-            return
-        if self._is_replaying():
-            return
-        self._is_announced = True
-        if not current.is_recorded:
-            current.opened_at, current.is_recorded = self._clock(), True
-            self._journal.record(
-                telemetry.RoundOpened(
-                    round=current.number,
-                    cohort=list(current.cohort),
-                    quorum=current.required,
-                    deadline_s=current.deadline_s,
-                    base=current.base_digest,
-                    reopened=current.resumed,
-                    held=list(current.contributions),
-                )
-            )
-        self.say(
-            messages.RoundOpened(
-                run=self._run,
-                epoch=self._epoch,
-                round=current.number,
-                base=current.base_digest,
-                cohort=current.waited_for(),
-                quorum=current.required,
-                deadline_s=current.deadline_s,
-                held=current.held(),
-            )
-        )
+    def is_somebody_awaited(self) -> bool:
+        """Whether a client that was started with the run has neither joined nor been given up on."""
+        gone = self.operators.given_up.intersection(map(str, range(1, self._num_clients + 1)))
+        return len(self.members) + len(gone) < self._num_clients
+
+    def _renew_bulletin(self) -> None:
+        if not (self._watch.is_lost or self._needs_restoring or self._is_replaying()):
+            self._bulletin.renew()
 
     def acknowledge(
         self, arrival: Arrival, update: ClientUpdate, contribution: Contribution, norm: float
     ) -> None:
         """An update is in the sum: records it and tells its client."""
         if (update.round, update.client) not in self._journal.history.accepted:
-            self._journal.record(_accepted(update, contribution, norm, self.current_round))
+            self._journal.record(accounts.accepted(update, contribution, norm, self.the_round()))
         if not self._is_old(arrival.record):
             self._referee.hold(arrival)
             reach("server.receipt_sent", update.round, first=self.flush)
@@ -228,21 +190,19 @@ class Correspondence:
                 self._notice_rival(record)
 
     def _keep_house(self) -> None:
-        now = self._clock()
+        now, current = self._clock(), self._bulletin.round
         self._watch.check()
         if self._needs_restoring:
             self._restore()
-        elif not self._is_published and not self._watch.is_lost:
-            self._publish()
-        self.operators.obey(self.current_round, now)
+        self.operators.obey(current, now)
         if self._watch.is_lost:
             self.members.excuse_silence(now)
         self._reception.check_silence(now)
         self._intake.expire()
         self._announcer.repeat_failed()
-        if self.current_round is not None:
-            self.current_round.leave(c for c in self.current_round.cohort if c not in self.members)
-        self._announce_round_if_due()
+        if current is not None:
+            current.leave(client for client in current.cohort if client not in self.members)
+        self._renew_bulletin()
 
     def _take(self, record: Record) -> Iterator[tuple[Arrival, ClientUpdate]]:
         outcome, is_old = self._intake.take(record), self._is_old(record)
@@ -261,11 +221,12 @@ class Correspondence:
                 self._referee.refuse(outcome)
 
     def _judge(self, arrival: Arrival, *, quiet: bool) -> ClientUpdate | None:
-        if self.current_round is None:
+        current = self._bulletin.round
+        if current is None:
             return None
         client = arrival.frame.metadata.client
         part = self.members[client].part if client in self.members else None
-        return self._referee.judge(arrival, self.current_round, part, quiet=quiet)
+        return self._referee.judge(arrival, current, part, quiet=quiet)
 
     def _hear(self, record: Record) -> None:
         try:
@@ -273,9 +234,8 @@ class Correspondence:
         except messages.MessageInvalid as error:
             self._referee.refuse(Refusal(None, record, error))
             return
-        wants_model = self._reception.hear(message, self._clock())
-        if wants_model and self._clock() - self._published_at > _REPUBLISH_PAUSE_S:
-            self._publish()
+        if self._reception.hear(message, self._clock()):
+            self._bulletin.publish_on_request()
 
     def _notice_rival(self, record: Record) -> None:
         epoch = messages.header_number(record.headers, "epoch")
@@ -300,16 +260,13 @@ class Correspondence:
         except BrokerUnreachable:
             return  # the next turn tries again, until the watch gives up
         self._needs_restoring = False
-        self._announcer.forget()
+        self._bulletin.forget()
         self._replay_end = {}
         self._intake.start_at({})
         topics = (MODEL_UPDATES, TELEMETRY, CONTROL)
         self._transport.assign({Place(t, n): 0 for t in topics for n in range(PARTITIONS[t])})
         self.members.excuse_silence(self._clock())
         self.say(messages.EpochStarted(run=self._run, epoch=self._epoch))
-        if self.current_round is not None:
-            self.current_round.opened_at = self._clock()
-        self._publish()
 
     def recycle_broker_if_large(self, idle: Callable[[], None]) -> None:
         """Between two rounds: asks for a fresh embedded broker when this one has grown too large.
@@ -317,25 +274,14 @@ class Correspondence:
         Args:
             idle: takes one turn.
         """
-        reason = self._why_recycle() if self._embedded else ""
+        stored = self._announcer.bytes_sent + self._intake.bytes_taken
+        reason = why_recycle(self._transport.health(), stored) if self._embedded else ""
         if not reason or not self.operators.request_recycling(reason):
             return
         self._journal.record(telemetry.BrokerRecycled(reason=reason))
         old, give_up_at = self.incarnation, self._clock() + _RECYCLE_WAIT_S
         while (self.incarnation == old or self._needs_restoring) and self._clock() < give_up_at:
             idle()
-
-    def _why_recycle(self) -> str:
-        place, records = max(
-            self._transport.health().retained.items(), key=lambda item: item[1], default=(Place(CONTROL), 0)
-        )
-        if records >= _RECYCLE_RECORDS:
-            return f"{records} records in {place.topic}-{place.partition}"
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        stored = self._announcer.bytes_sent + self._intake.bytes_taken
-        if stored > _RECYCLE_MEMORY_SHARE * memory:
-            return f"{stored / 1e9:.1f} GB stored, more than {_RECYCLE_MEMORY_SHARE:.0%} of memory"
-        return ""
 
     # --- at the end of a round
 
@@ -344,49 +290,15 @@ class Correspondence:
 
     def summarise(self, current: Round, aggregation_s: float) -> RoundSummary:
         """What is known of a round that has just been aggregated; records who was late."""
-        now = self._clock()
         for client in current.missing():
             self._journal.record(telemetry.ClientLate(client=client, round=current.number))
-        self._reception.forget_round(current.number - 1)
-        last = max(current.contributions.values(), key=lambda c: c.accepted_at)
-        training = last.train_s or 0.0
-        parts = {
-            "training": training,
-            "transfer": max(0.0, last.accepted_at - current.opened_at - training),
-            "waiting": max(0.0, now - aggregation_s - last.accepted_at),
-            "aggregation": aggregation_s,
-        }
-        return RoundSummary(
-            updates=len(current.contributions),
-            examples=current.num_examples,
-            bytes_up=sum(c.num_bytes for c in current.contributions.values()),
-            seconds=None if current.resumed else now - current.opened_at,
-            parts={} if current.resumed else parts,
+        return accounts.summarise(
+            current,
+            now=self._clock(),
+            aggregation_s=aggregation_s,
+            bytes_down=self._reception.downloads * self._announcer.frame_bytes,
         )
-
-    def bytes_down(self, round_number: int) -> int:
-        """Bytes of models that clients said they had received for a round."""
-        return self._reception.downloads.get(round_number, 0) * self._announcer.frame_bytes
 
     def close(self) -> None:
         self.operators.close()
         self._transport.close()
-
-
-def _accepted(
-    update: ClientUpdate, contribution: Contribution, norm: float, current: Round | None
-) -> telemetry.UpdateAccepted:
-    elapsed = None if current is None or current.resumed else contribution.accepted_at - current.opened_at
-    transfer_s = None if elapsed is None or contribution.train_s is None else elapsed - contribution.train_s
-    return telemetry.UpdateAccepted(
-        client=update.client,
-        round=update.round,
-        examples=update.num_examples,
-        loss=update.metrics.train_loss,
-        accuracy=update.metrics.train_accuracy,
-        test_accuracy=update.metrics.test_accuracy,
-        train_s=contribution.train_s,
-        transfer_s=None if transfer_s is None else max(0.0, transfer_s),
-        bytes=contribution.num_bytes,
-        norm=norm,
-    )

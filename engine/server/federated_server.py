@@ -152,10 +152,7 @@ class FederatedServer:
         if self._rounds_done or self._journal.history.opened:
             return
         deadline = self._clock() + self.config.start_timeout_s
-        outside = self._outside
-        while self._clock() < deadline:
-            if len(outside.members) >= self.config.clients - len(outside.operators.given_up):
-                return
+        while self._clock() < deadline and self._outside.is_somebody_awaited():
             self._idle()
 
     def _conclude(self, reason: str) -> None:
@@ -345,7 +342,7 @@ class FederatedServer:
             seconds=summary.seconds,
             parts={**summary.parts, "evaluation": evaluated.seconds},
             bytes_up=summary.bytes_up,
-            bytes_down=self._outside.bytes_down(number),
+            bytes_down=summary.bytes_down,
         )
         self._journal.record(event)
         append_row(self.run_dir / "metrics.csv", event)

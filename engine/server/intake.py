@@ -5,8 +5,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.core.weights import Layout
-from engine.errors import ProtocolError, TransferError
-from engine.protocol.chunks import BUDGET_BYTES, EXPIRY_S, TRAIN_SECONDS_HEADER, Assembler, TransferHeader
+from engine.errors import ProtocolError, TransferConflict, TransferError
+from engine.protocol.chunks import (
+    BUDGET_BYTES,
+    EXPIRY_S,
+    TRAIN_SECONDS_HEADER,
+    Assembler,
+    CompleteTransfer,
+    TransferHeader,
+)
 from engine.protocol.serialization import Frame, max_frame_bytes, parse_frame
 from engine.spill import file_allocator
 from engine.transport.base import MODEL_UPDATES, PARTITIONS, Place, Record
@@ -45,7 +52,7 @@ class Refusal(NamedTuple):
     """A record, or the transfer it completed, that is not what the protocol says."""
 
     header: TransferHeader | None
-    """None where the record belongs to no whole transfer."""
+    """None where nobody can be told: the record belongs to no whole transfer, or its headers lie."""
     record: Record
     error: ProtocolError
 
@@ -80,22 +87,24 @@ class Intake:
         """Takes one record; None while its transfer is unfinished."""
         self.positions[record.place] = record.offset + 1
         self.bytes_taken += len(record.value)
-        header = None
+        whole = None
         try:
             whole = self._assembler.add(
                 record.headers, record.value, record.place, record.offset, self._clock()
             )
             if whole is None:
                 return self._repeated(record)
-            header = whole.header
             frame = parse_frame(whole.frame, max_payload_bytes=self._payload_bytes)
-            return Arrival(header, frame, record, whole.frame.nbytes)
-        except TransferError as error:
-            return Refusal(None, record, error)
+            _check_agreement(whole.header, frame)
         except ProtocolError as error:
-            if header is not None:
-                self._assembler.forget(header.transfer)
-            return Refusal(header, record, error)
+            return self._refuse(whole, record, error)
+        return Arrival(whole.header, frame, record, whole.frame.nbytes)
+
+    def _refuse(self, whole: CompleteTransfer | None, record: Record, error: ProtocolError) -> Refusal:
+        if whole is None:
+            return Refusal(None, record, error)
+        self._assembler.forget(whole.header.transfer)
+        return Refusal(None if isinstance(error, TransferError) else whole.header, record, error)
 
     def forget(self, arrival: Arrival) -> None:
         """The update was not used: if it is sent again, it is looked at again."""
@@ -119,3 +128,11 @@ class Intake:
             str(place.partition): min(position, unfinished.get(place, position))
             for place, position in self.positions.items()
         }
+
+
+def _check_agreement(header: TransferHeader, frame: Frame) -> None:
+    """Refuses a transfer that says of its frame what the frame does not say of itself."""
+    for name in ("run", "kind", "round", "client", "codec"):
+        said, is_so = getattr(header, name), getattr(frame.metadata, name)
+        if said != is_so:
+            raise TransferConflict(f"the headers say {name} = {said!r}, the frame says {is_so!r}")

@@ -61,21 +61,21 @@ class Operators:
                 self.stop_after_round = True
                 return Answer(ok=True, text="the run ends after this round")
             case SetRound():
-                return self._set(command)
+                return self._set(command, current)
             case Inspect():
                 return Answer(ok=True, data=self._view(current))
         return Answer(ok=True)
 
-    def _set(self, command: SetRound) -> Answer:
+    def _set(self, command: SetRound, current: Round | None) -> Answer:
         if command.quorum is not None and not 1 <= command.quorum <= self._num_parts:
             return Answer(ok=False, text=f"quorum must be from 1 to {self._num_parts}")
         if command.deadline_s is not None and command.deadline_s <= 0:
             return Answer(ok=False, text="deadline_s must be above 0")
         self.quorum = command.quorum or self.quorum
         self.deadline_s = command.deadline_s or self.deadline_s
-        return Answer(
-            ok=True, text=f"from the next round: quorum {self.quorum}, deadline_s {self.deadline_s}"
-        )
+        if current is not None:
+            current.quorum, current.deadline_s = self.quorum, self.deadline_s
+        return Answer(ok=True, text=f"from now on: quorum {self.quorum}, deadline_s {self.deadline_s}")
 
     def _view(self, current: Round | None) -> dict[str, object]:
         members = self._reception.members

@@ -32,8 +32,9 @@ class Reception:
         self._announcer, self._journal = announcer, journal
         self._num_parts, self._examples_by_part = num_parts, examples_by_part
         self._run, self._epoch = run, epoch
-        self.downloads: dict[int, int] = {}
-        """Round -> how many clients said that they have its model."""
+        self._round = 0
+        self.downloads = 0
+        """Clients that said they have the model of the newest round."""
 
     def hear(self, message: messages.Telemetry, now: float) -> bool:
         """Takes one message; True if it asks for the model to be published again."""
@@ -47,7 +48,7 @@ class Reception:
             case messages.Leave():
                 self.lose(message.client, message.reason, now)
             case messages.Have():
-                self.downloads[message.round] = self.downloads.get(message.round, 0) + 1
+                self.downloads += message.round == self._round
                 self._alive(message.client, now, "training")
             case messages.Sending():
                 self._alive(message.client, now, "sending")
@@ -73,9 +74,9 @@ class Reception:
         if self.members.remove(client):
             self._journal.record(telemetry.ClientLeft(client=client, reason=reason))
 
-    def forget_round(self, round_number: int) -> None:
-        """Drops what was noted for the rounds before this one."""
-        self.downloads = {key: value for key, value in self.downloads.items() if key >= round_number}
+    def follow_round(self, round_number: int) -> None:
+        """A round is opened: counts its downloads from now on."""
+        self._round, self.downloads = round_number, 0
 
     def _admit(self, message: messages.Join, now: float) -> None:
         admission = self.members.join(message, now)

@@ -36,15 +36,22 @@ class Round:
     """As configured; None means everyone, or anyone once a deadline has passed."""
     deadline_s: float | None
     opened_at: float = math.inf
-    """Monotonic seconds; of the re-opening, after a restart of the server or of the broker. Infinite until
-    the round is announced: no deadline passes before."""
+    """Monotonic seconds of the first announcement by this server; infinite before."""
+    announced_at: float = math.inf
+    """Monotonic seconds of the newest announcement, which a deadline counts from; infinite before."""
     resumed: bool = False
     """An earlier server opened it: its duration is not known."""
     contributions: dict[str, Contribution] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
-    is_recorded: bool = False
-    """Whether `round_opened` has been written by this server."""
     is_closed: bool = False
+
+    def announce(self, now: float) -> bool:
+        """The round is made known, or made known again; True the first time."""
+        is_first = math.isinf(self.opened_at)
+        self.announced_at = now
+        if is_first:
+            self.opened_at = now
+        return is_first
 
     @property
     def required(self) -> int:
@@ -76,7 +83,7 @@ class Round:
         if not self.missing():
             return True
         if self.deadline_s is not None:
-            return now >= self.opened_at + self.deadline_s
+            return now >= self.announced_at + self.deadline_s
         return self.quorum is not None
 
     def leave(self, clients: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import RunConfig
-from engine.errors import BrokerReset, BrokerUnreachable, CheckpointError, RunDirectoryError
+from engine.errors import BrokerReset, BrokerUnreachable, CheckpointError, RunDirectoryBusy, RunDirectoryError
 from engine.logger import get_server_logger
 from engine.protocol.messages import header_number
 from engine.server.checkpoint import Checkpoint, CheckpointHeader, CheckpointStore, RoundSummary, next_epoch
@@ -47,25 +47,38 @@ def take_over(
         BrokerError: the broker cannot be used.
     """
     lock = _lock(run_dir / "server.lock")
-    store = CheckpointStore(run_dir / "checkpoints")
+    try:
+        store = CheckpointStore(run_dir / "checkpoints")
+        checkpoint = _newest_or_first(store, config, evaluator, strategy)
+        seen_epoch, ends = _look_at_broker(transport, config.broker_timeout_s)
+        header = checkpoint.header
+        return Takeover(
+            lock=lock,
+            store=store,
+            journal=Journal(run_dir / "events.jsonl", config.run_id, get_server_logger()),
+            checkpoint=checkpoint,
+            epoch=next_epoch(run_dir / "epoch", header.epoch, seen_epoch),
+            positions=_safe_positions(header, transport.incarnation) | ends[CONTROL] | ends[TELEMETRY],
+            replay_end=ends[MODEL_UPDATES],
+        )
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def _newest_or_first(
+    store: CheckpointStore, config: RunConfig, evaluator: Evaluator, strategy: Strategy
+) -> Checkpoint:
     checkpoint = store.newest()
     if checkpoint is None:
         checkpoint = _first_checkpoint(config, evaluator, strategy)
         store.write(checkpoint)
-    header = checkpoint.header
-    if header.run != config.run_id:
-        raise CheckpointError(f"{run_dir}: its checkpoint is of run {header.run!r}, not {config.run_id!r}")
-    seen_epoch, ends = _look_at_broker(transport, config.broker_timeout_s)
-    epoch = next_epoch(run_dir / "epoch", header.epoch, seen_epoch)
-    return Takeover(
-        lock=lock,
-        store=store,
-        journal=Journal(run_dir / "events.jsonl", config.run_id, get_server_logger()),
-        checkpoint=checkpoint,
-        epoch=epoch,
-        positions=_safe_positions(header, transport.incarnation) | ends[CONTROL] | ends[TELEMETRY],
-        replay_end=ends[MODEL_UPDATES],
-    )
+    if checkpoint.header.run != config.run_id:
+        raise CheckpointError(
+            f"the checkpoints are of run {checkpoint.header.run!r}, not of {config.run_id!r}; "
+            "they were copied from elsewhere"
+        )
+    return checkpoint
 
 
 def _look_at_broker(transport: Transport, patience_s: float) -> tuple[int, Ends]:
@@ -131,7 +144,7 @@ def _lock(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise RunDirectoryError(f"{path.parent}: another server is running this run") from None
+        raise RunDirectoryBusy(f"{path.parent}: another server is running this run") from None
     except OSError as error:
         raise RunDirectoryError(f"{path}: {error.strerror}") from error
     return descriptor

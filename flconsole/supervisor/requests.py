@@ -43,7 +43,7 @@ class Stop(Request, frozen=True, tag="stop"):
 
 
 class SetRules(Request, frozen=True, tag="set"):
-    """Change quorum or deadline from the next round on."""
+    """Change quorum or deadline of the open round and of all after it."""
 
     quorum: Annotated[int, Meta(ge=1)] | None = None
     deadline_s: Annotated[float, Meta(gt=0)] | None = None

@@ -130,9 +130,12 @@ class Peer:
     def tell(self, message: messages.TelemetryMessage) -> None:
         self.transport.publish(self._telemetry, messages.encode(message))
 
-    def join(self, part: int | None = None, session: str = "s") -> messages.JoinAnswered:
+    def ask_to_join(self, part: int | None = None, session: str = "s") -> None:
         run = self.config.run_id
         self.tell(messages.Join(run=run, client=self.client, session=session, host="here", pid=1, part=part))
+
+    def join(self, part: int | None = None, session: str = "s") -> messages.JoinAnswered:
+        self.ask_to_join(part, session)
         return self.wait_for(messages.JoinAnswered, client=self.client)
 
     def heartbeat(self, state: str = "idle") -> None:

@@ -70,20 +70,22 @@ def test_inspect_shows_the_round_and_its_rules(ask, run):
     }
 
 
-def test_new_rules_count_from_the_next_round(ask, run):
-    answer = ask(SetRound(quorum=2, deadline_s=60))
-    assert answer == Answer(ok=True, text="from the next round: quorum 2, deadline_s 60.0")
-    assert (run.opened.quorum, run.opened.deadline_s) == (3, None)
+def test_new_rules_count_for_the_open_round_and_the_next(ask, run):
+    finish = run.clients[:2]
+    for client in finish:
+        client.send(run.opened)
+    run.wait_for_event(telemetry.UpdateAccepted, client="2")
 
-    finish_round(run, 1, run.clients)
+    answer = ask(SetRound(quorum=2))
+    assert answer == Answer(ok=True, text="from now on: quorum 2, deadline_s None")
     opened = run.clients[0].wait_for(RoundOpened, round=2)
-    assert (opened.quorum, opened.deadline_s) == (2, 60.0)
+    assert (opened.quorum, opened.deadline_s) == (2, None)
 
 
 def test_a_rule_that_is_not_named_stays(ask):
     ask(SetRound(quorum=2))
 
-    assert ask(SetRound(deadline_s=9)).text == "from the next round: quorum 2, deadline_s 9.0"
+    assert ask(SetRound(deadline_s=9)).text == "from now on: quorum 2, deadline_s 9.0"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ def test_a_client_that_never_joined_and_never_will_is_not_waited_for_at_the_star
 
 
 def test_the_server_asks_for_a_fresh_broker_and_goes_on_with_it(federation, tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.server.correspondence._RECYCLE_RECORDS", 1)
+    monkeypatch.setattr("engine.server.recycling.MOST_RECORDS", 1)
     federation = federation(clients=1, parts=1)
     running = federation.start_server(socket_path=tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as connection:

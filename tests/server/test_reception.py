@@ -176,12 +176,13 @@ def test_a_model_that_cannot_be_read_is_asked_for(house):
     assert not house.join()
 
 
-def test_downloads_are_counted_by_round_and_forgotten_after_it(house):
+def test_downloads_of_the_open_round_are_counted(house):
+    house.reception.follow_round(2)
     for client in ("1", "2"):
         house.join(client)
-        house.hear(messages.Have, client=client, round=1, digest="d")
-    house.hear(messages.Have, round=2, digest="e")
-    assert house.reception.downloads == {1: 2, 2: 1}
+        house.hear(messages.Have, client=client, round=2, digest="d")
+    house.hear(messages.Have, round=1, digest="c")
+    assert house.reception.downloads == 2
 
-    house.reception.forget_round(2)
-    assert house.reception.downloads == {2: 1}
+    house.reception.follow_round(3)
+    assert house.reception.downloads == 0

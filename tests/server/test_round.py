@@ -11,7 +11,13 @@ OPENED_AT = 100.0
 
 def open_round(*, quorum=None, deadline_s=None, heard=(), left=()):
     current = Round(
-        number=4, base_digest="base", cohort=COHORT, quorum=quorum, deadline_s=deadline_s, opened_at=OPENED_AT
+        number=4,
+        base_digest="base",
+        cohort=COHORT,
+        quorum=quorum,
+        deadline_s=deadline_s,
+        opened_at=OPENED_AT,
+        announced_at=OPENED_AT,
     )
     for client in heard:
         current.contributions[client] = Contribution(f"of {client}", 10, TrainingMetrics(), 99, OPENED_AT)

@@ -1,0 +1,60 @@
+"""What is told of a round and of an update, in numbers. Pure."""
+
+from engine import telemetry
+from engine.core.update import ClientUpdate
+from engine.server.checkpoint import RoundSummary
+from engine.server.round import Contribution, Round
+
+
+def accepted(
+    update: ClientUpdate, contribution: Contribution, norm: float, current: Round
+) -> telemetry.UpdateAccepted:
+    """The event of an update that has entered the sum.
+
+    Args:
+        update: as it came.
+        contribution: what is remembered of it.
+        norm: L2 norm of its delta.
+        current: the round that it has entered.
+    """
+    elapsed = None if current.resumed else contribution.accepted_at - current.opened_at
+    is_known = elapsed is not None and contribution.train_s is not None
+    return telemetry.UpdateAccepted(
+        client=update.client,
+        round=update.round,
+        examples=update.num_examples,
+        loss=update.metrics.train_loss,
+        accuracy=update.metrics.train_accuracy,
+        test_accuracy=update.metrics.test_accuracy,
+        train_s=contribution.train_s,
+        transfer_s=max(0.0, (elapsed or 0.0) - (contribution.train_s or 0.0)) if is_known else None,
+        bytes=contribution.num_bytes,
+        norm=norm,
+    )
+
+
+def summarise(current: Round, *, now: float, aggregation_s: float, bytes_down: int) -> RoundSummary:
+    """What is known of a round that has just been aggregated.
+
+    The parts of its time are those of the update that came last: its training, its way there and back, and
+    the wait until the round could close.
+
+    Args:
+        current: the round.
+        now: monotonic seconds, at the new model's digest.
+        aggregation_s: seconds of the strategy's step.
+        bytes_down: of the models that its clients said they had received.
+    """
+    last = max(current.contributions.values(), key=lambda c: c.accepted_at)
+    parts = {"aggregation": aggregation_s, "waiting": max(0.0, now - aggregation_s - last.accepted_at)}
+    if last.train_s is not None:
+        parts["training"] = last.train_s
+        parts["transfer"] = max(0.0, last.accepted_at - current.opened_at - last.train_s)
+    return RoundSummary(
+        updates=len(current.contributions),
+        examples=current.num_examples,
+        bytes_up=sum(c.num_bytes for c in current.contributions.values()),
+        bytes_down=bytes_down,
+        seconds=None if current.resumed else now - current.opened_at,
+        parts={} if current.resumed else parts,
+    )

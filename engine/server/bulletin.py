@@ -1,0 +1,100 @@
+"""What every client must be able to learn at any moment: the current model and the open round."""
+
+from collections.abc import Callable
+
+from engine import telemetry
+from engine.core.weights import Weights
+from engine.failpoints import reach
+from engine.protocol.messages import RoundOpened
+from engine.server.announcer import Announcer
+from engine.server.journal import Journal
+from engine.server.round import Round
+
+_REPUBLISH_PAUSE_S = 5.0
+
+
+class Bulletin:
+    """Publishes the model, then the round; again whenever the broker lost them or did not take them.
+
+    Args:
+        announcer: the server's voice.
+        journal: told of a round when it is first announced.
+        run: the run's id.
+        epoch: this server's epoch.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, announcer: Announcer, journal: Journal, *, run: str, epoch: int, clock: Callable[[], float]
+    ) -> None:
+        self._announcer, self._journal, self._clock = announcer, journal, clock
+        self._run, self._epoch = run, epoch
+        self._model: tuple[Weights, str, int] | None = None
+        self._is_published = self._is_announced = False
+        self._published_at = 0.0
+        self.round: Round | None = None
+        """The newest round."""
+
+    def set_model(self, weights: Weights, digest: str, round_number: int) -> None:
+        """Makes this the current model and publishes it."""
+        self._model = (weights, digest, round_number)
+        self._publish()
+
+    def open_round(self, current: Round) -> None:
+        """Makes this the open round; `renew` announces it."""
+        self.round, self._is_announced = current, False
+
+    def renew(self) -> None:
+        """Publishes what the broker has not taken, then announces the round."""
+        if not self._is_published:
+            self._publish()
+        if self._is_published and not self._is_announced:
+            self._announce()
+
+    def forget(self) -> None:
+        """The broker is another one, and empty: everything has to be said again."""
+        self._announcer.forget()
+        self._is_published = self._is_announced = False
+
+    def publish_on_request(self) -> None:
+        """A client cannot read the model any more; not more often than every few seconds."""
+        if self._clock() - self._published_at > _REPUBLISH_PAUSE_S:
+            self._publish()
+
+    def _publish(self) -> None:
+        if self._model is None:
+            return
+        self._published_at, self._is_announced = self._clock(), False
+        self._is_published = self._announcer.publish_model(*self._model)
+        if self._is_published:
+            reach("server.model_published", self._model[2])
+
+    def _announce(self) -> None:
+        current = self.round
+        if current is None or current.is_closed:
+            return
+        self._is_announced = True
+        if current.announce(self._clock()):
+            self._journal.record(
+                telemetry.RoundOpened(
+                    round=current.number,
+                    cohort=list(current.cohort),
+                    quorum=current.required,
+                    deadline_s=current.deadline_s,
+                    base=current.base_digest,
+                    reopened=current.resumed,
+                    held=list(current.contributions),
+                )
+            )
+        self._announcer.say(
+            RoundOpened(
+                run=self._run,
+                epoch=self._epoch,
+                round=current.number,
+                base=current.base_digest,
+                cohort=current.waited_for(),
+                quorum=current.required,
+                deadline_s=current.deadline_s,
+                held=current.held(),
+            )
+        )
