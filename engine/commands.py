@@ -13,7 +13,7 @@ MAX_LINE = 1 << 20
 """Longest line either side accepts, in bytes."""
 
 HOPELESS_EXIT_CODE = 70
-"""Of a server that failed for what another try would meet again, such as a full disk; the run's own is then 1."""
+"""Of a server that failed for what another try would meet again, such as a full disk; the run's is then 1."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):

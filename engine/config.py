@@ -223,7 +223,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         ]
         if not re.fullmatch(_TOPIC_PREFIX, self.topic_prefix):
             problems.append(
-                f"topic_prefix = {self.topic_prefix!r}: at most 200 of the letters a-z and A-Z, digits, '.', '_', '-'"
+                f"topic_prefix = {self.topic_prefix!r}: at most 200 letters a-z, A-Z, digits, '.', '_', '-'"
             )
         return problems
 

@@ -11,7 +11,8 @@
     ├── TooFewClients               5   no quorum can be reached any more
     ├── LayoutMismatch                  weights of another model
     ├── OutOfRange                      a number the exact sum cannot hold
-    ├── RunDirectoryError               not writable, full, or held by another process
+    ├── RunDirectoryError               not writable, or full
+    │   └── RunDirectoryBusy                held by another process
     ├── CheckpointError                 no checkpoint verifies
     ├── Overtaken                       another server has taken over the run
     ├── TrainingError                   local training failed on this host
@@ -83,6 +84,10 @@ class OutOfRange(EngineError):
 
 class RunDirectoryError(EngineError):
     """The run directory cannot be used: not writable, full, or held by another process."""
+
+
+class RunDirectoryBusy(RunDirectoryError):
+    """Another process holds the run; it may be about to end."""
 
 
 class CheckpointError(EngineError):

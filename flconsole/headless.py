@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from engine.config import RunConfig
-from engine.errors import EngineError
+from engine.errors import EngineError, RunDirectoryBusy
 from flconsole.feed import Record, RunFeed
 from flconsole.fold import fold
 from flconsole.narration import describe, progress, summary
@@ -146,13 +146,18 @@ def run_headless(config: RunConfig, run_dir: Path, *, resumed: bool, json: bool)
     from flconsole.supervisor.supervisor import run_supervisor  # noqa: PLC0415  # asyncio, for those who need it
 
     narrator = Narrator(run_dir, _display(json=json))
+    goes_on_elsewhere = False
     try:
         with _traceback_in_log(run_dir):
             return run_supervisor(config, run_dir, resumed=resumed)
+    except RunDirectoryBusy:
+        goes_on_elsewhere = True
+        raise
     finally:
         narrator.close()
-        with contextlib.suppress(OSError):
-            _write_line(sys.stderr, "\n".join(summary(narrator.state, run_dir)))
+        if not goes_on_elsewhere:
+            with contextlib.suppress(OSError):
+                _write_line(sys.stderr, "\n".join(summary(narrator.state, run_dir)))
 
 
 def _write_line(stream: TextIO, line: str) -> None:
@@ -171,6 +176,8 @@ def _traceback_in_log(run_dir: Path) -> Iterator[None]:
     """People get one line; whoever looks for the cause finds it in the run's log."""
     try:
         yield
+    except RunDirectoryBusy:  # whose log that is
+        raise
     except EngineError:
         with (
             contextlib.suppress(OSError),

@@ -103,8 +103,9 @@ def _round_opened(event: telemetry.RoundOpened, _state: RunState) -> str | None:
 
 
 def _process_exited(event: telemetry.ProcessExited, _state: RunState) -> str | None:
-    if not event.will_restart and not ended_badly(event):
-        return None
+    is_client = event.name.startswith("client-")
+    if not event.will_restart and not (is_client and ended_badly(event)):
+        return None  # the run ends with any other process, and says why
     return f"{event.name} ended: {event.reason}{'; it is restarted' if event.will_restart else ''}"
 
 

@@ -6,13 +6,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from engine.commands import Exited, NurseryCommand, NurseryNotice, Signal, Spawn, SpawnFailed, Started
+from engine.commands import (
+    HOPELESS_EXIT_CODE,
+    Exited,
+    NurseryCommand,
+    NurseryNotice,
+    Signal,
+    Spawn,
+    SpawnFailed,
+    Started,
+)
 from flconsole.supervisor.daemon import Sleep
 from flconsole.supervisor.exits import Exit, RestartPolicy, State
 from flconsole.supervisor.pids import create_time, kill_sessions
 from flconsole.supervisor.records import Records, RoundsFollower
 
-FINAL_CODES = {"server": frozenset({0, 2, 3, 4, 5}), "client": frozenset({0, 2, 4})}
+FINAL_CODES = {"server": frozenset({0, 2, 3, 4, 5, HOPELESS_EXIT_CODE}), "client": frozenset({0, 2, 4})}
 """Exit codes after which another try would end the same way."""
 
 _KILL_TAKES_S = 2.0

@@ -1,12 +1,15 @@
 """How a process ended, in words, and whether it is started again."""
 
 import enum
+import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 _LOG_TAIL = 4096
 _LONGEST_LINE = 300
+_LOG_PREFIX = re.compile(r"[\d-]{10} [\d:,]{12} [A-Z]+ +\S+: ")
+"""Time, level and name, as `engine.logger` writes them: whoever quotes a line says who wrote it."""
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
 
@@ -47,7 +50,7 @@ class Exit:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log that is not blank, printable and shortened; empty if there is none."""
+    """The last line of a log that is not blank, printable, shortened and without its time; empty if none."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - _LOG_TAIL))
@@ -55,6 +58,7 @@ def last_line(log: Path) -> str:
     except FileNotFoundError:
         return ""
     words = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    words = _LOG_PREFIX.sub("", words)
     return "".join(character for character in words if character.isprintable())[:_LONGEST_LINE]
 
 

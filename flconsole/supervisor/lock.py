@@ -14,7 +14,7 @@ from typing import Self
 
 import msgspec
 
-from engine.errors import RunDirectoryError
+from engine.errors import RunDirectoryBusy, RunDirectoryError
 from flconsole.supervisor.pids import create_time, is_alive
 
 LOCK_NAME = "supervisor.json"
@@ -40,7 +40,8 @@ class SupervisorLock:
         run_dir: the run directory.
 
     Raises:
-        RunDirectoryError: another supervisor holds the run, or the directory cannot be written.
+        RunDirectoryBusy: another supervisor holds the run.
+        RunDirectoryError: the directory cannot be written.
     """
 
     def __init__(self, run_dir: Path) -> None:
@@ -88,7 +89,7 @@ def _open_and_lock(path: Path) -> int:
         os.close(descriptor)
         holder = read_lock(path.parent)
         pid = holder.pid if holder else "unknown"
-        raise RunDirectoryError(
+        raise RunDirectoryBusy(
             f"{path.parent}: already supervised by pid {pid}; attach to it, or stop it with `flconsole stop`"
         ) from None
     return descriptor

@@ -1,7 +1,9 @@
 """Kill anything at any moment and compare one list of digests."""
 
 import os
+import resource
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -103,6 +105,24 @@ def test_a_run_whose_supervisor_ended_is_resumed_to_the_same_model(
     psutil.wait_procs(family, timeout=10)
 
     assert [process for process in family if process.is_running()] == []
+
+    federation.start("resume").finish()
+    assert federation.digests() == undisturbed_null
+    assert_the_record_is_whole(federation)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="takes a running process's room away")
+def test_a_run_without_room_for_its_checkpoint_ends_once_and_is_resumed_to_the_same_model(
+    null_run: Make, undisturbed_null: Digests
+) -> None:
+    federation = null_run().start()
+    federation.wait_for(lambda: federation.events(telemetry.UpdateAccepted))
+    resource.prlimit(federation.pid_of("server"), resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+    federation.finish(expected_code=1)
+
+    (exited,) = [end for end in federation.processes(telemetry.ProcessExited) if end.name == "server"]
+    assert "cannot write the checkpoint: File too large" in exited.reason
+    assert not list(federation.run_dir.glob("checkpoints/*.tmp"))
 
     federation.start("resume").finish()
     assert federation.digests() == undisturbed_null

@@ -6,11 +6,14 @@ import msgspec
 import pytest
 
 from engine import telemetry as t
+from engine.config import RunConfig
+from engine.errors import RunDirectoryBusy
 from engine.event_log import EventLog
-from flconsole.headless import JsonLines, LiveLine, Narrator, PlainLines
+from flconsole.headless import JsonLines, LiveLine, Narrator, PlainLines, run_headless
 from flconsole.narration import about, describe, progress, summary
 from flconsole.runs import read_state
 from flconsole.state import RunState
+from flconsole.supervisor.lock import SupervisorLock
 from tests.flconsole.recording import RUN, SERVER_EVENTS, SUPERVISOR_EVENTS, ended, finished, record
 
 
@@ -171,3 +174,11 @@ def test_the_state_of_a_narrator_follows_a_log_that_goes_on(new_run):
     narrator.close()
 
     assert narrator.state.rounds_done == 49
+
+
+def test_a_run_that_another_supervisor_holds_is_not_told_to_have_ended(run_dir, capfd):
+    with SupervisorLock(run_dir), pytest.raises(RunDirectoryBusy, match="already supervised"):
+        run_headless(RunConfig.load(run_dir / "config.toml"), run_dir, resumed=True, json=False)
+
+    assert capfd.readouterr() == ("", "")
+    assert not (run_dir / "logs" / "supervisor.log").exists()

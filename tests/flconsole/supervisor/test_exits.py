@@ -50,5 +50,12 @@ def test_the_last_line_is_harmless_and_short(tmp_path):
     assert len(words) == 300
 
 
+def test_a_quoted_line_goes_without_the_time_and_the_name_it_was_logged_with(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("2026-11-24 10:11:10,808 ERROR   client-2: ckpt: No space left on device\n")
+
+    assert last_line(log) == "ckpt: No space left on device"
+
+
 def test_a_process_without_a_log_has_no_last_line(tmp_path):
     assert last_line(tmp_path / "none") == ""

@@ -6,6 +6,8 @@ import signal
 import pytest
 
 from engine import telemetry
+from engine.commands import HOPELESS_EXIT_CODE
+from engine.errors import EngineError
 from tests.flconsole.supervisor.harness import all_gone
 from tests.nursery.harness import wait_until
 
@@ -46,12 +48,14 @@ def test_a_server_that_ends_with_0_finishes_the_run(run):
     assert isinstance(run.events()[0], telemetry.RunStarted)
 
 
-@pytest.mark.parametrize("code", [2, 3, 4, 5])
-def test_a_final_exit_code_of_the_server_is_the_runs(run, code):
+@pytest.mark.parametrize(
+    ("code", "of_the_run"), [(2, 2), (3, 3), (4, 4), (5, 5), (HOPELESS_EXIT_CODE, EngineError.exit_code)]
+)
+def test_a_final_exit_code_of_the_server_ends_the_run(run, code, of_the_run):
     run.start()
     run.server_does(f"exit {code}")
 
-    assert run.exit_code() == code
+    assert run.exit_code() == of_the_run
     assert isinstance(run.events()[-1], telemetry.RunFailed)
     assert f"server: exit code {code}" in run.events()[-1].reason
     assert len(run.exits("server")) == 1
