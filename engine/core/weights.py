@@ -69,7 +69,9 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     def slices(self) -> tuple[slice, ...]:
         """Where each tensor lies in the vector."""
         stops = list(np.cumsum([tensor.size for tensor in self.tensors], dtype=np.int64))
-        return tuple(slice(int(stop) - t.size, int(stop)) for t, stop in zip(self.tensors, stops, strict=True))
+        return tuple(
+            slice(int(stop) - t.size, int(stop)) for t, stop in zip(self.tensors, stops, strict=True)
+        )
 
     def differences(self, other: "Layout") -> list[str]:
         """One line for each tensor that is not the same in both; empty when the layouts agree."""
@@ -114,8 +116,11 @@ class Weights:
             LayoutMismatch: an array is missing, left over, or has another shape.
         """
         given = list(arrays)
-        wrong = [f"{t.name}: {list(a.shape)} instead of {list(t.shape)}"
-                 for t, a in zip(layout.tensors, given, strict=False) if tuple(a.shape) != t.shape]
+        wrong = [
+            f"{t.name}: {list(a.shape)} instead of {list(t.shape)}"
+            for t, a in zip(layout.tensors, given, strict=False)
+            if tuple(a.shape) != t.shape
+        ]
         if wrong or len(given) != len(layout.tensors):
             raise LayoutMismatch("; ".join(wrong) or f"{len(given)} arrays instead of {len(layout.tensors)}")
         vector = np.empty(layout.size, np.float32)
@@ -125,8 +130,10 @@ class Weights:
 
     def views(self) -> Sequence[Vector]:
         """The tensors as views of the vector, shaped."""
-        return [self.vector[where].reshape(tensor.shape)
-                for where, tensor in zip(self.layout.slices, self.layout.tensors, strict=True)]
+        return [
+            self.vector[where].reshape(tensor.shape)
+            for where, tensor in zip(self.layout.slices, self.layout.tensors, strict=True)
+        ]
 
     def digest(self) -> str:
         """Unkeyed BLAKE3 (hex) over the canonical layout and the vector: the model's identity."""
