@@ -22,7 +22,9 @@ from engine.transport.base import CONTROL, GLOBAL_MODEL, TELEMETRY, Place, Recor
 
 _CONTROL = Place(CONTROL)
 _MODELS = Place(GLOBAL_MODEL)
-_HEARTBEAT_S = 5.0
+_LONGEST_HEARTBEAT_S = 5.0
+_HEARTBEATS_PER_TIMEOUT = 3
+"""One that is lost or late does not make a client count as lost."""
 _JOIN_AGAIN_S = 2.0
 _LONGEST_WAIT_S = 0.05
 _SHORTEST_WAIT_S = 0.002
@@ -76,6 +78,7 @@ class FederatedClient:
         self._is_connected = False
         self._is_joined = False
         self._join_again_at = self._heartbeat_at = 0.0
+        self._heartbeat_s = min(_LONGEST_HEARTBEAT_S, config.client_timeout_s / _HEARTBEATS_PER_TIMEOUT)
         self._round: messages.RoundOpened | None = None
         self._is_round_new = False
         self._held_round = 0
@@ -160,7 +163,7 @@ class FederatedClient:
             self._join_again_at = now + _JOIN_AGAIN_S
             self._join()
         if now >= self._heartbeat_at:
-            self._heartbeat_at = now + _HEARTBEAT_S
+            self._heartbeat_at = now + self._heartbeat_s
             self._send_heartbeat()
         if self._model.is_stuck():
             self._ask_for_model()

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -176,12 +177,23 @@ class Scene:
 
 
 @pytest.fixture
-def scene():
-    """Makes a scene; the server has taken over and published the model."""
-    scene = Scene(CONFIG)
-    scene.server.start()
-    yield scene
-    scene.may_train.set()
+def scene_of():
+    """Makes scenes with keys of their own; the server has taken over and published the model."""
+    made: list[Scene] = []
+
+    def make(**keys) -> Scene:
+        made.append(Scene(msgspec.structs.replace(CONFIG, **keys)))
+        made[-1].server.start()
+        return made[-1]
+
+    yield make
+    for scene in made:
+        scene.may_train.set()
+
+
+@pytest.fixture
+def scene(scene_of):
+    return scene_of()
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,16 @@ def test_it_shows_every_five_seconds_what_it_does(scene):
     assert len(scene.server.told(Heartbeat)) == 3
 
 
+def test_it_shows_itself_three_times_before_the_server_would_give_it_up(scene_of):
+    scene = scene_of(client_timeout_s=3.0)
+    scene.turn_until(lambda: scene.server.told(Heartbeat))
+    for _ in range(3):
+        scene.clock.advance(1)
+        scene.idle()
+
+    assert len(scene.server.told(Heartbeat)) == 4
+
+
 # --- a round
 
 
