@@ -159,10 +159,19 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def _problems(self) -> list[str]:
         return [
+            *self._undecoded_bytes(),
             *self._unknown_names(),
             *self._model_problems(),
             *self._impossible_numbers(),
             *self._broker_problems(),
+        ]
+
+    def _undecoded_bytes(self) -> list[str]:
+        """Texts with bytes of another encoding: a file in UTF-8 cannot hold them."""
+        return [
+            f"{key} = {value!r} is not UTF-8"
+            for key in self.__struct_fields__
+            if isinstance(value := getattr(self, key), str) and re.search("[\ud800-\udfff]", value)
         ]
 
     def _unknown_names(self) -> list[str]:

@@ -12,6 +12,7 @@ import typer
 from engine.errors import ConfigError, EngineError
 from engine.lifecycle import Terminated, raise_on_signals
 from flconsole.settings import takes_settings
+from flconsole.streams import reopen_closed, writing_output
 
 app = typer.Typer(
     name="flconsole",
@@ -183,6 +184,7 @@ def events(run: RunArgument = None, *, follow: Follow = False, runs_dir: RunsDir
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits; an `EngineError` becomes its one line and its exit code."""
+    reopen_closed()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
         given.insert(0, "run")
@@ -222,7 +224,8 @@ def _request(run_dir: Path, command: str, **arguments: Any) -> None:
 
 
 def _write(lines: Sequence[str]) -> None:
-    sys.stdout.write("\n".join(lines) + "\n")
+    with writing_output():
+        sys.stdout.write("\n".join(lines) + "\n")
 
 
 def _say(line: str) -> None:

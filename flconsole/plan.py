@@ -52,13 +52,16 @@ def resolve(options: Mapping[str, Any], config_file: Path | None) -> RunConfig:
         ConfigError: names the file or the option, the key, and the nearest valid name or value.
     """
     values: dict[str, Any] = {}
+    sources = []
     for path in (user_config_file(), config_file):
         if path is not None and (path == config_file or path.exists()):
             values |= _read_settings(path)
+            sources.append(str(path))
     for key, value in options.items():
         setting = find_setting(key, where="option")
         values[key] = setting.check(value, where=setting.option, strict=False)
-    return RunConfig.from_mapping(values, source="the configuration")
+    sources += ["the options"] if options else []
+    return RunConfig.from_mapping(values, source=" and ".join(sources) or "the defaults")
 
 
 def user_config_file() -> Path:
@@ -77,6 +80,7 @@ def create_run(config: RunConfig) -> tuple[RunConfig, Path]:
     config = _resolve_at_start(config)
     _probe_broker(config)
     run_dir = Path(config.runs_dir).resolve() / config.run_id
+    _check_name(run_dir)
     preparing = run_dir.with_name(_PREPARING + config.run_id)
     try:
         for name in ("logs", "checkpoints"):
@@ -172,6 +176,16 @@ def _resolve_at_start(config: RunConfig) -> RunConfig:
         jit=config.jit,
         init_from=config.init_from and str(Path(config.init_from).resolve()),
     )
+
+
+def _check_name(run_dir: Path) -> None:
+    """Events and configuration are UTF-8, and name the directory."""
+    try:
+        str(run_dir).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"{str(run_dir)!r}: the path is not UTF-8; choose another with --runs-dir"
+        ) from None
 
 
 def _probe_broker(config: RunConfig) -> None:

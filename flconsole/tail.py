@@ -9,6 +9,7 @@ from engine.config import nearest
 from engine.errors import ConfigError
 from flconsole.feed import LineFollower, RunFeed
 from flconsole.runs import is_alive
+from flconsole.streams import writing_output
 from flconsole.text import visible
 
 _POLL_S = 0.2
@@ -59,8 +60,8 @@ def write_logs(run_dir: Path, process: str | None, *, follow: bool) -> None:
 def _repeat(write_new: Callable[[], None], run_dir: Path, *, follow: bool) -> None:
     while True:
         goes_on = follow and is_alive(run_dir)  # asked first: what the run wrote last is still to be read
-        write_new()
-        sys.stdout.flush()
+        with writing_output():
+            write_new()
         if not goes_on:
             return
         time.sleep(_POLL_S)

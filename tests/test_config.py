@@ -74,6 +74,7 @@ def test_an_unknown_key_like_no_other_is_answered_with_all_names():
         ({"bootstrap_servers": "kafka:0"}, "'kafka:0' is not HOST:PORT"),
         ({"bootstrap_servers": "kafka:65536"}, "'kafka:65536' is not HOST:PORT"),
         ({"bootstrap_servers": "a:9092, b:9092"}, "' b:9092' is not HOST:PORT"),
+        ({"runs_dir": "runs\udcff"}, "is not UTF-8"),
         ({"topic_prefix": "my runs/"}, "topic_prefix = 'my runs/'"),
     ],
 )

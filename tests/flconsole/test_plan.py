@@ -1,7 +1,9 @@
 """From what was typed to a run directory: by precedence, whole or not at all."""
 
+import os
 import socket
 import tomllib
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -77,8 +79,10 @@ def test_what_one_file_leaves_open_another_may_settle(user_config, config_file):
     config_file.write_text("clients = 8\n")
 
     assert resolve({}, config_file).quorum == 8
-    with pytest.raises(ConfigError, match="quorum = 8"):
+    with pytest.raises(ConfigError, match=f"{user_config}: quorum = 8"):
         resolve({}, None)
+    with pytest.raises(ConfigError, match=f"{user_config} and {config_file} and the options: quorum = 8"):
+        resolve({"clients": "7"}, config_file)
 
 
 def test_a_runs_own_file_starts_another_like_it(runs_dir, config_file):
@@ -118,6 +122,16 @@ def test_a_run_whose_broker_does_not_answer_is_not_resumed(run_dir, capfd, silen
 
     assert capfd.readouterr().err.startswith(f"error: no broker at {silent_broker}")
     assert RunConfig.load(run_dir / "config.toml") == config
+
+
+def test_a_place_whose_name_no_file_could_hold_is_refused(tmp_path, monkeypatch):
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    Path(odd).mkdir()
+    monkeypatch.chdir(odd)
+
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        create_run(RunConfig(trainer="null"))
+    assert list(Path(odd).iterdir()) == []
 
 
 def test_a_place_where_nothing_can_be_written_is_named(tmp_path):
