@@ -54,7 +54,7 @@ def resolve(options: Mapping[str, Any], config_file: Path | None) -> RunConfig:
     values: dict[str, Any] = {}
     sources = []
     for path in (user_config_file(), config_file):
-        if path is not None and (path == config_file or path.exists()):
+        if path is not None and (path == config_file or _is_there(path)):
             values |= _read_settings(path)
             sources.append(str(path))
     for key, value in options.items():
@@ -153,6 +153,16 @@ def write_config(config: RunConfig, run_dir: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(run_dir / CONFIG_NAME)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    return True
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import msgspec
 
+from engine.codecs import open_codec
 from engine.config import MODELS, RunConfig
+from engine.core.weights import Layout
 from engine.data import load_held_out, load_labels, resolve_dataset
-from engine.errors import DataError, EngineError
-from engine.lifecycle import die_with_parent
+from engine.errors import ConfigError, DataError, EngineError
+from engine.lifecycle import Terminated, die_with_parent, raise_on_signals
+from engine.protocol.serialization import MAX_PAYLOAD_BYTES
 from engine.training.fetch import fetch_cifar10
 from engine.training.flat_model import read_layout
 from engine.training.layouts import static_layout
@@ -36,7 +39,7 @@ def prepare(config: RunConfig) -> Prepared:
     """Resolves the data set, reads it once, and builds the model if that is what it takes to know its size.
 
     Raises:
-        ConfigError: the model cannot be built.
+        ConfigError: the model cannot be built, or not be sent.
         DataError: the data set is missing, malformed, too large, or too small for its parts.
     """
     if config.trainer == "null":
@@ -44,7 +47,7 @@ def prepare(config: RunConfig) -> Prepared:
             dataset=config.dataset,
             stand_in="",
             examples=sum(null_num_examples(part) for part in range(config.num_parts)),
-            num_parameters=static_layout(config.model).size,
+            num_parameters=_num_parameters(config),
             jit=config.jit,
         )
     dataset, stand_in = resolve_dataset(config.dataset, fetch=fetch_cifar10)
@@ -62,11 +65,21 @@ def prepare(config: RunConfig) -> Prepared:
 
 
 def _num_parameters(config: RunConfig) -> int:
-    if config.model in MODELS and ":" not in config.dataset:
-        return static_layout(config.model).size
+    size = _layout(config).size
+    payload = open_codec(config.codec).max_bytes(size)
+    if payload > MAX_PAYLOAD_BYTES:
+        raise ConfigError(
+            f"model = {config.model!r}: {payload:,} bytes; a frame carries at most {MAX_PAYLOAD_BYTES:,}"
+        )
+    return size
+
+
+def _layout(config: RunConfig) -> Layout:
+    if config.trainer == "null" or (config.model in MODELS and ":" not in config.dataset):
+        return static_layout(config.model)
     from engine.training.keras import build_run_model  # noqa: PLC0415 - loads TensorFlow
 
-    return read_layout(build_run_model(config)).size
+    return read_layout(build_run_model(config))
 
 
 def main() -> int:
@@ -75,6 +88,7 @@ def main() -> int:
     parser.add_argument("--config", type=Path, required=True, metavar="RUN_DIR/config.toml")
     parser.add_argument("--parent", type=int, metavar="PID", help="die with this process")
     arguments = parser.parse_args()
+    raise_on_signals()
     if arguments.parent is not None:
         die_with_parent(arguments.parent)
     try:
@@ -82,6 +96,8 @@ def main() -> int:
     except EngineError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    except Terminated as signal:  # whoever asked knows
+        return signal.exit_code
     if prepared.stand_in:
         sys.stderr.write(f"{prepared.stand_in}\n")
     sys.stdout.write(msgspec.json.encode(prepared).decode() + "\n")

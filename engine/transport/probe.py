@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from engine.errors import EngineError
-from engine.lifecycle import die_with_parent
+from engine.lifecycle import Terminated, die_with_parent, raise_on_signals
 from engine.transport.open import open_transport
 
 _PATIENCE_S = 4.0
@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--topic-prefix", default="")
     parser.add_argument("--parent", type=int, metavar="PID", help="die with this process")
     arguments = parser.parse_args()
+    raise_on_signals()
     if arguments.parent is not None:
         die_with_parent(arguments.parent)
     try:
@@ -30,6 +31,8 @@ def main() -> int:
     except EngineError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    except Terminated as signal:  # whoever asked knows
+        return signal.exit_code
     return 0
 
 

@@ -73,6 +73,13 @@ def test_what_is_wrong_in_the_users_own_file_is_named_with_it(user_config, line)
         resolve({}, None)
 
 
+def test_a_users_own_file_that_cannot_be_looked_for_is_named(runs_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ("x" * 300)))
+
+    with pytest.raises(ConfigError, match=f"{user_config_file()}: File name too long"):
+        resolve({}, None)
+
+
 def test_what_one_file_leaves_open_another_may_settle(user_config, config_file):
     """A file is not judged alone: only the whole must make sense."""
     user_config.write_text("quorum = 8\n")

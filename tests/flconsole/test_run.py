@@ -103,6 +103,20 @@ def test_what_prepares_the_data_never_outlives_the_command(runs_dir, tmp_path, s
         assert list(runs_dir.iterdir()) == []
 
 
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_terminal_that_interrupts_the_whole_group_while_data_are_prepared_sees_no_traceback(
+    runs_dir, tmp_path, sig
+):
+    (tmp_path / "mine.py").write_text(ENDLESS_DATA)
+    command = [sys.executable, "-m", "flconsole", "run", "--headless", "--dataset", "mine:data"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as process:
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n"))
+        os.killpg(process.pid, sig)
+        _, narration = process.communicate(timeout=30)
+
+    assert (process.returncode, narration) == (128 + sig, b"")
+
+
 def wait_until(condition, seconds=30.0):
     deadline = time.monotonic() + seconds
     while not condition():

@@ -52,6 +52,11 @@ def test_a_null_trainer_needs_no_data(prepare):
         ('dataset = "digits"\ntest_size = 1000\n', 4, "test_size = 1000, but there are 360"),
         ('dataset = "missing_module:load"\n', 2, "No module named 'missing_module'"),
         ('model = "lennet"\n', 2, "did you mean 'lenet'?"),
+        (
+            'trainer = "null"\nmodel = "vector:3000000000"\n',
+            2,
+            "12,000,000,000 bytes; a frame carries at most",
+        ),
     ],
 )
 def test_what_cannot_run_is_one_line_and_an_exit_code(prepare, config, code, expected):
