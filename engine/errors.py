@@ -19,7 +19,8 @@
     ├── UpdateRejected                  one update that may not enter the round
     └── ProtocolError
         ├── FrameError                  one class per way a frame can be wrong
-        └── TransferError               one class per way a transfer can be wrong
+        ├── TransferError               one class per way a transfer can be wrong
+        └── MessageInvalid              a small record that is none of the messages
 
 `EngineError.exit_code` is what a process returns when the error ends it. `ProtocolError.reason` and
 `UpdateRejected.reason` are the short names that reach `dead_letter`, the events and the screen.
@@ -234,3 +235,9 @@ class TransferDigestMismatch(TransferError):
     """All chunks are there and their digest is not the transfer's id."""
 
     reason = "transfer_digest_mismatch"
+
+
+class MessageInvalid(ProtocolError):
+    """A control or telemetry record that is not one of the messages."""
+
+    reason = "message_invalid"

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from engine import untrusted_json
+
 VERSION = 1
 
 SecondsByPart = dict[str, float]
@@ -280,15 +282,11 @@ def decode_line(line: bytes) -> tuple[Envelope, AnyEvent | None]:
     Raises:
         msgspec.DecodeError: not JSON in UTF-8, or not an envelope (a torn line).
     """
-    try:
-        envelope = _envelope_decoder.decode(line)
-        return envelope, _decode_event(line)
-    except UnicodeDecodeError as error:
-        raise msgspec.DecodeError(str(error)) from None
+    return untrusted_json.decode(_envelope_decoder, line), _decode_event(line)
 
 
 def _decode_event(line: bytes) -> AnyEvent | None:
     try:
-        return _event_decoder.decode(line)
+        return untrusted_json.decode(_event_decoder, line)
     except msgspec.ValidationError:
         return None

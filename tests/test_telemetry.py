@@ -43,6 +43,7 @@ def test_a_known_type_whose_fields_are_wrong_is_no_event():
         b'{"v":1}',
         b"[]",
         line(type="\xff").replace(b"\xc3", b""),
+        b'{"v":' + b"[" * 100_000,
         line(type="client_back", client="1")[:-1],
     ],
 )

@@ -13,7 +13,14 @@ from engine.client.trainer_thread import Task, Trained, TrainerThread
 from engine.config import RunConfig
 from engine.core.update import ClientUpdate
 from engine.core.weights import Weights
-from engine.errors import BrokerLost, BrokerReset, BrokerUnreachable, ConfigError, TrainingError
+from engine.errors import (
+    BrokerLost,
+    BrokerReset,
+    BrokerUnreachable,
+    ConfigError,
+    MessageInvalid,
+    TrainingError,
+)
 from engine.failpoints import reach
 from engine.logger import get_client_logger
 from engine.protocol import messages
@@ -382,7 +389,7 @@ def _decode(record: Record) -> messages.Control | None:
     """The message in a control record; None for one that this version does not know."""
     try:
         return messages.decode_control(record.value)
-    except messages.MessageInvalid:
+    except MessageInvalid:
         return None
 
 

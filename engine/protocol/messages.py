@@ -11,17 +11,12 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
-from engine.errors import ProtocolError
+from engine import untrusted_json
+from engine.errors import MessageInvalid
 
 MAX_MESSAGE_BYTES = 900_000
 """A control message is one record."""
 _MOST_DIGITS = 18
-
-
-class MessageInvalid(ProtocolError):
-    """A control or telemetry record that is not one of the messages."""
-
-    reason = "message_invalid"
 
 
 Words = Annotated[str, Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
@@ -195,7 +190,6 @@ def _decode(value: bytes, decoder: "msgspec.json.Decoder[_Message]") -> _Message
     if len(value) > MAX_MESSAGE_BYTES:
         raise MessageInvalid(f"a message of {len(value)} bytes; the most is {MAX_MESSAGE_BYTES}")
     try:
-        return decoder.decode(value)
-    # Beside its own errors the decoder raises these for bad UTF-8 and for nesting without end.
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return untrusted_json.decode(decoder, value)
+    except msgspec.DecodeError as error:
         raise MessageInvalid(str(error)) from None

@@ -14,8 +14,8 @@ from blake3 import blake3
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from engine import untrusted_json
 from engine.codecs import open_codec
-from engine.codecs.compression import compress_data, decompress_data
 from engine.core.update import ClientUpdate, TrainingMetrics
 from engine.core.weights import Layout, Vector, Weights
 from engine.errors import (
@@ -30,18 +30,6 @@ from engine.errors import (
     UnknownFlags,
     UnsupportedVersion,
 )
-
-__all__ = [
-    "Frame",
-    "FrameMetadata",
-    "compress_data",
-    "decompress_data",
-    "deserialize_weights",
-    "encode_frame",
-    "max_frame_bytes",
-    "parse_frame",
-    "serialize_weights",
-]
 
 MAGIC = b"FLW1"
 VERSION = 1
@@ -299,9 +287,8 @@ def _parse_metadata(raw: Bytes) -> FrameMetadata:
     if (_HEADER.size + raw.size) % PAYLOAD_ALIGNMENT:
         raise MetadataInvalid(f"metadata of {raw.size} bytes leave the payload unaligned")
     try:
-        return _metadata_decoder.decode(raw.data)
-    # Beside its own errors the decoder raises these for bad UTF-8 and for nesting without end.
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return untrusted_json.decode(_metadata_decoder, raw.data)
+    except msgspec.DecodeError as error:
         raise MetadataInvalid(str(error)) from None
 
 

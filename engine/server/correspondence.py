@@ -7,7 +7,7 @@ from engine import telemetry
 from engine.config import RunConfig
 from engine.core.update import ClientUpdate
 from engine.core.weights import Weights
-from engine.errors import BrokerReset, BrokerUnreachable, Overtaken
+from engine.errors import BrokerReset, BrokerUnreachable, MessageInvalid, Overtaken
 from engine.failpoints import reach
 from engine.protocol import messages
 from engine.server import accounts
@@ -231,7 +231,7 @@ class Correspondence:
     def _hear(self, record: Record) -> None:
         try:
             message = messages.decode_telemetry(record.value)
-        except messages.MessageInvalid as error:
+        except MessageInvalid as error:
             self._referee.refuse(Refusal(None, record, error))
             return
         if self._reception.hear(message, self._clock()):

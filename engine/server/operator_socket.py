@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine import untrusted_json
 from engine.commands import MAX_LINE, Answer, Message, ServerCommand, encode
 
 _decoder = msgspec.json.Decoder(ServerCommand)
@@ -72,9 +73,8 @@ class OperatorSocket:
         self._lines[connection] = rest
         for line in lines:
             try:
-                command = _decoder.decode(line)
-            # Beside its own errors the decoder raises these for bad UTF-8 and for nesting without end.
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                command = untrusted_json.decode(_decoder, line)
+            except msgspec.DecodeError as error:
                 self._send(connection, Answer(ok=False, text=f"not a command of this version: {error}"))
             else:
                 yield command, lambda answer: self._send(connection, answer)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine import untrusted_json
 from engine.commands import MAX_LINE, Answer, encode
 from flconsole.supervisor.requests import AnyRequest
 
@@ -57,7 +58,7 @@ class ControlServer:
 
     async def _answer(self, line: bytes) -> Answer:
         try:
-            request = _decoder.decode(line)
+            request = untrusted_json.decode(_decoder, line)
         except msgspec.DecodeError as error:
             return Answer(ok=False, text=f"not a request: {error}")
         return await self._handle(request)

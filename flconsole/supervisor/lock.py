@@ -14,6 +14,7 @@ from typing import Self
 
 import msgspec
 
+from engine import untrusted_json
 from engine.errors import RunDirectoryBusy, RunDirectoryError
 from flconsole.supervisor.pids import create_time, is_alive
 
@@ -31,6 +32,9 @@ class SupervisorInfo(msgspec.Struct, frozen=True, kw_only=True):
     create_time: float | None
     socket: str
     version: int = VERSION
+
+
+_decoder = msgspec.json.Decoder(SupervisorInfo)
 
 
 class SupervisorLock:
@@ -72,7 +76,7 @@ class SupervisorLock:
 def read_lock(run_dir: Path) -> SupervisorInfo | None:
     """The supervisor of a run, if its process lives; None if there is none or it is gone."""
     try:
-        info = msgspec.json.decode((run_dir / LOCK_NAME).read_bytes(), type=SupervisorInfo)
+        info = untrusted_json.decode(_decoder, (run_dir / LOCK_NAME).read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     return info if is_alive(info.pid, info.create_time) else None

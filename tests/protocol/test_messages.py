@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.errors import MessageInvalid
 from engine.protocol.messages import (
     MAX_MESSAGE_BYTES,
-    MessageInvalid,
     Receipt,
     decode_control,
     decode_telemetry,

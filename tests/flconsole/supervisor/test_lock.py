@@ -37,9 +37,11 @@ def test_the_lock_is_free_again_afterwards_and_names_nobody(tmp_path, runtime_di
         assert read_lock(tmp_path) is not None
 
 
-@pytest.mark.parametrize("content", ['{"pid": 1, "create_time": 1.0, "socket": "/s"}', "{torn", ""])
+@pytest.mark.parametrize(
+    "content", [b'{"pid": 1, "create_time": 1.0, "socket": "/s"}', b"{torn", b'{"\xff', b""]
+)
 def test_a_stale_lock_file_and_socket_are_replaced(tmp_path, runtime_dir, content):
-    (tmp_path / "supervisor.json").write_text(content)
+    (tmp_path / "supervisor.json").write_bytes(content)
     assert read_lock(tmp_path) is None
     stale = SupervisorLock(tmp_path)
     stale.socket.touch()

@@ -123,6 +123,8 @@ def test_every_command_is_recorded_with_its_answer(run):
         b'{"command": "add-client", "count": 0}\n',
         b'{"command": "kill-client", "client": "1", "colour": "red"}\n',
         b'{"command": "stop", "after_round": "yes"}\n',
+        b'{"command": "kill-client", "client": "\xff"}\n',
+        b'{"colour": ' + b"[" * 100_000 + b"\n",
     ],
 )
 def test_what_is_no_request_is_refused_with_the_reason(run, line):
