@@ -126,7 +126,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Where run directories are made."""
     max_restarts: Annotated[int, Meta(ge=0)] = 5
     """Restarts in a row, without a round in between, after which a process is given up on."""
-    stop_timeout_s: PositiveFloat = 10.0
+    stop_timeout_s: PositiveFloat = 8.0
     """Seconds between TERM and KILL."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much the processes write to their logs."""
