@@ -1,5 +1,9 @@
-"""Writes a run's files to standard output, as they stand or as they grow; escapes do not reach a terminal."""
+"""Writes a run's files to standard output, as they stand or as they grow.
 
+On a terminal, log lines are coloured unless NO_COLOR is set, and no escape of theirs is obeyed.
+"""
+
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -10,7 +14,7 @@ from engine.errors import ConfigError
 from flconsole.feed import LineFollower, RunFeed
 from flconsole.runs import is_alive
 from flconsole.streams import writing_output
-from flconsole.text import visible
+from flconsole.text import coloured, visible
 
 _POLL_S = 0.2
 
@@ -46,9 +50,8 @@ def write_logs(run_dir: Path, process: str | None, *, follow: bool) -> None:
     def write_new() -> None:
         for path in sorted(logs.glob(f"{process or '*'}.log")):
             follower = followers.setdefault(path, LineFollower(path))
-            name = "" if process else f"{path.stem} | "
             for line in follower.read():
-                _write_line(name.encode() + line)
+                _write_log_line(line, "" if process else path.stem)
 
     try:
         _repeat(write_new, run_dir, follow=follow)
@@ -65,6 +68,13 @@ def _repeat(write_new: Callable[[], None], run_dir: Path, *, follow: bool) -> No
         if not goes_on:
             return
         time.sleep(_POLL_S)
+
+
+def _write_log_line(line: bytes, process: str) -> None:
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        sys.stdout.write(coloured(line.decode("utf-8", "backslashreplace"), process=process) + "\n")
+    else:
+        _write_line(f"{process} | ".encode() + line if process else line)
 
 
 def _write_line(line: bytes) -> None:

@@ -1,15 +1,40 @@
 """Text from elsewhere, made fit for a terminal."""
 
 import re
+import zlib
 from collections.abc import Sequence
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Control characters but tab and newline, C1 controls (some terminals obey them), bidirectional overrides."""
 
 
+_LEVEL = re.compile(r"^\S+ \S+ (DEBUG|WARNING|ERROR|CRITICAL) ")
+"""After the time, as `engine.logger` writes it; a line of another form, or of level INFO, stays plain."""
+_SHADES = {"DEBUG": "\x1b[2m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[1;31m"}
+_HUES = ("\x1b[32m", "\x1b[34m", "\x1b[35m", "\x1b[36m")
+"""Green, blue, magenta and cyan: the colours that say nothing of a level."""
+_PLAIN = "\x1b[0m"
+
+
 def visible(text: str) -> str:
     r"""The text with every control character written out (`\x1b`), so that no terminal obeys it."""
     return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def coloured(line: str, *, process: str = "") -> str:
+    """A line of a log as a terminal shows it: made `visible`, painted by its level, its process by name.
+
+    Args:
+        line: as the process wrote it.
+        process: whose line it is, written before it; empty where that is clear.
+    """
+    level = _LEVEL.search(line)
+    shade = _SHADES[level[1]] if level else ""
+    shown = f"{shade}{visible(line)}{_PLAIN}" if shade else visible(line)
+    if not process:
+        return shown
+    hue = _HUES[zlib.crc32(process.encode()) % len(_HUES)]
+    return f"{hue}{visible(process)}{_PLAIN} | {shown}"
 
 
 def seconds(value: float) -> str:

@@ -9,11 +9,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def on_a_terminal(*arguments):
+def on_a_terminal(*arguments, **environment):
     """What a terminal gets to see of a command."""
     terminal, inner = pty.openpty()
     command = [sys.executable, "-m", "flconsole", *arguments]
-    with subprocess.Popen(command, stdout=inner, stderr=inner, cwd=ROOT) as process:
+    with subprocess.Popen(
+        command, stdout=inner, stderr=inner, cwd=ROOT, env=os.environ | environment
+    ) as process:
         os.close(inner)
         seen = bytearray()
         try:
@@ -29,6 +31,11 @@ def on_a_terminal(*arguments):
 def test_an_escape_sequence_in_a_log_is_shown_as_text(run_dir):
     seen = on_a_terminal("logs", str(run_dir), "--process", "server")
 
-    assert "\x1b" not in seen
+    assert "\x1b]" not in seen
     assert "\x07" not in seen
     assert r"\x1b]52;c;ZXZpbA==\x07 not a clipboard" in seen
+
+
+def test_colours_are_for_terminals_that_want_them(run_dir):
+    assert "\x1b[" in on_a_terminal("logs", str(run_dir))
+    assert "\x1b" not in on_a_terminal("logs", str(run_dir), NO_COLOR="1")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flconsole.text import number, seconds, table, visible
+from flconsole.text import coloured, number, seconds, table, visible
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,25 @@ from flconsole.text import number, seconds, table, visible
 )
 def test_controls_become_visible(raw, shown):
     assert visible(raw) == shown
+
+
+@pytest.mark.parametrize(
+    ("level", "painted"),
+    [
+        ("INFO   ", "2026-11-24 09:31:22,832 INFO    server: hello"),
+        ("WARNING", "\x1b[33m2026-11-24 09:31:22,832 WARNING server: hello\x1b[0m"),
+        ("ERROR  ", "\x1b[31m2026-11-24 09:31:22,832 ERROR   server: hello\x1b[0m"),
+    ],
+)
+def test_a_line_is_painted_by_its_level(level, painted):
+    assert coloured(f"2026-11-24 09:31:22,832 {level} server: hello") == painted
+
+
+def test_a_process_has_one_colour_and_its_line_cannot_change_it():
+    first, second = (coloured(line, process="client-1") for line in ("\x1b[31mred", "plain"))
+
+    assert first.partition(" | ")[0] == second.partition(" | ")[0]
+    assert first.endswith(r" | \x1b[31mred")
 
 
 @given(text=st.text())
