@@ -12,6 +12,9 @@ from engine import untrusted_json
 
 VERSION = 1
 
+STOPPED_WITH_RUN = "stopped with the run"
+"""Reason in `process_exited` of an end that the supervisor asked for, whatever code or signal came of it."""
+
 SecondsByPart = dict[str, float]
 """Round time by part: `waiting`, `training`, `transfer`, `aggregation`, `publishing`, `evaluation`."""
 

@@ -7,9 +7,6 @@ import msgspec
 
 from engine import telemetry
 
-STOPPED_WITH_RUN = "stopped with the run"
-"""The supervisor's reason for an exit that it asked for, whatever code or signal came of it."""
-
 
 class ClientState(StrEnum):
     """What a client is doing, as far as the run has recorded it."""
@@ -169,7 +166,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
 
 def ended_badly(end: telemetry.ProcessExited) -> bool:
     """Whether a process failed, rather than finish or be told to end."""
-    if end.reason == STOPPED_WITH_RUN:
+    if end.reason == telemetry.STOPPED_WITH_RUN:
         return False
     if end.signal is not None:
         return end.signal not in ("SIGTERM", "SIGINT", "SIGHUP")

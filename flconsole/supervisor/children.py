@@ -1,6 +1,7 @@
 """The server and the clients: started by the nursery, restarted when they crash, stopped when told to."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from engine.commands import (
     SpawnFailed,
     Started,
 )
+from engine.telemetry import STOPPED_WITH_RUN
 from flconsole.supervisor.daemon import Sleep
 from flconsole.supervisor.exits import Exit, RestartPolicy, State
 from flconsole.supervisor.pids import create_time, kill_sessions
@@ -25,9 +27,7 @@ FINAL_CODES = {"server": frozenset({0, 2, 3, 4, 5, HOPELESS_EXIT_CODE}), "client
 """Exit codes after which another try would end the same way."""
 
 _KILL_TAKES_S = 2.0
-"""At most, until the system has taken away a killed group; what is left then goes with the nursery."""
-STOPPED_WITH_RUN = "stopped with the run"
-
+"""At most, until the system has taken away what was killed; what is left of a group goes with the nursery."""
 
 ALIVE = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
 
@@ -167,7 +167,8 @@ class Children:
         self._nursery = None
         lost = [child for child in self.by_name.values() if child.state in ALIVE]
         sessions = {child.pid: child.create_time or 0.0 for child in lost if child.pid is not None}
-        while sessions and kill_sessions(sessions):
+        give_up_at = time.monotonic() + _KILL_TAKES_S
+        while sessions and kill_sessions(sessions) and time.monotonic() < give_up_at:
             pass
         for child in lost:
             keep = not self._closing and (child.restart_after_stop or not child.stop_reason)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import ClassVar
 
+from engine.telemetry import STOPPED_WITH_RUN
 from flconsole.supervisor.exits import Exit, RestartPolicy, State
 from flconsole.supervisor.programs import log_path
 from flconsole.supervisor.records import Records, RoundsFollower
@@ -125,13 +126,13 @@ class Daemon(ABC):
 
     def _ended(self, pid: int, end: Exit) -> float | None:
         """Records the end; returns the seconds until the next start, None if there is none."""
-        reason, self._planned = self._planned or end.describe(self._log), ""
+        planned, self._planned = self._planned, ""
         if self._stopping:
-            delay, reason = None, "stopped with the run"
-        elif reason == end.describe(self._log):
-            delay = self._policy.next_delay(self._rounds.finished())
+            delay, reason = None, STOPPED_WITH_RUN
+        elif planned:
+            delay, reason = 0.0, planned
         else:
-            delay = 0.0
+            delay, reason = self._policy.next_delay(self._rounds.finished()), end.describe(self._log)
         self.reason = reason
         self._records.exited(self.name, pid, end, will_restart=delay is not None, reason=reason)
         if delay is None and not self._stopping:

@@ -35,7 +35,7 @@ class Sampler:
         self._pids = pids
         self._gpus = GpuReader()
         self._processes: dict[int, psutil.Process] = {}
-        self._private: dict[int, int] = {}
+        self._private: dict[int, int | None] = {}
 
     async def keep(self) -> None:
         """Takes samples for ever."""
@@ -61,14 +61,19 @@ class Sampler:
         rotate_logs(self._path.parent / "logs")
 
     def _sample(self, pid: int, gpu_bytes: int | None, gpu_percent: float | None) -> ProcessSample:
-        process = self._processes.setdefault(pid, psutil.Process(pid))
+        is_known = pid in self._processes
+        process = self._processes[pid] if is_known else psutil.Process(pid)
+        self._processes[pid] = process
         with process.oneshot():
+            cpu_percent = (
+                process.cpu_percent()
+            )  # since the call before: at the first there is nothing to tell
             read_bytes = written_bytes = None
             with contextlib.suppress(psutil.AccessDenied, AttributeError):  # not told on every system
                 io = process.io_counters()
                 read_bytes, written_bytes = io.read_bytes, io.write_bytes
             return ProcessSample(
-                cpu_percent=process.cpu_percent(),
+                cpu_percent=cpu_percent if is_known else None,
                 rss_bytes=process.memory_info().rss,
                 private_bytes=self._private.get(pid),
                 gpu_bytes=gpu_bytes,
@@ -85,10 +90,9 @@ class Sampler:
         else:
             self._private.clear()
             return
-        try:
+        self._private[pid] = None  # whoever cannot be looked at must not keep the others from their turn
+        with contextlib.suppress(psutil.Error):
             self._private[pid] = self._processes[pid].memory_full_info().uss
-        except psutil.Error:
-            return
 
     def _forget_all_but(self, pids: set[int]) -> None:
         for pid in self._processes.keys() - pids:

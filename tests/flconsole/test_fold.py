@@ -9,8 +9,7 @@ from engine import telemetry as t
 from engine.telemetry import Envelope
 from flconsole.fold import fold, fold_all
 from flconsole.runs import read_state
-from flconsole.state import STOPPED_WITH_RUN, ClientState, RunState
-from flconsole.supervisor import children
+from flconsole.state import ClientState, RunState
 from tests.flconsole.recording import (
     RUN,
     SERVER_EVENTS,
@@ -180,7 +179,7 @@ def test_a_lost_client_is_lost_until_it_is_back():
         (exited("client-1", 5, code=0), ClientState.STOPPED),
         (exited("client-1", 5, code=143), ClientState.STOPPED),
         (exited("client-1", 5, sig="SIGTERM"), ClientState.STOPPED),
-        (exited("client-1", 5, sig="SIGKILL", reason=STOPPED_WITH_RUN), ClientState.STOPPED),
+        (exited("client-1", 5, sig="SIGKILL", reason=t.STOPPED_WITH_RUN), ClientState.STOPPED),
     ],
 )
 def test_a_client_gone_for_good_failed_or_was_stopped(end, expected):
@@ -242,7 +241,3 @@ def test_samples_have_numbers_of_their_own():
     state = fold_all(RunState(), supervisor + enveloped("supervisor", [sample]))
 
     assert state.sample == sample
-
-
-def test_the_supervisor_uses_the_same_words_for_an_exit_it_asked_for():
-    assert children.STOPPED_WITH_RUN == STOPPED_WITH_RUN
