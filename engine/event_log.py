@@ -29,7 +29,7 @@ class EventLog:
         clock: wall-clock seconds, for `ts`.
 
     Raises:
-        RunDirectoryError: the file cannot be opened or, later, written (disk full).
+        RunDirectoryError: the file cannot be opened, its last line is damaged or, later, the disk is full.
     """
 
     def __init__(self, path: Path, *, run: str, origin: str, clock: Callable[[], float] = time.time) -> None:
@@ -38,11 +38,11 @@ class EventLog:
         try:
             _cut_torn_line(path)
             self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            last = _last_line(path)
         except OSError as error:
             raise RunDirectoryError(f"{path}: {error.strerror}") from error
-        last = _last_line(path)
         self._prev = blake3(last).hexdigest() if last else ""
-        self._incarnation = telemetry.decode_line(last)[0].incarnation + 1 if last else 1
+        self._incarnation = _decode(path, last)[0].incarnation + 1 if last else 1
         self._seq = 0
 
     @property
@@ -96,13 +96,17 @@ class EventLog:
 
 
 def read_events(path: Path) -> Iterator[tuple[telemetry.Envelope, telemetry.AnyEvent | None]]:
-    """The whole lines of a file of events, in order; nothing where the file does not exist."""
+    """The whole lines of a file of events, in order; nothing where the file does not exist.
+
+    Raises:
+        RunDirectoryError: a line is damaged; names the file.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
         for line in file:
             if line.endswith(b"\n"):
-                yield telemetry.decode_line(line)
+                yield _decode(path, line)
 
 
 def verify_chain(path: Path) -> int | None:
@@ -118,6 +122,16 @@ def verify_chain(path: Path) -> int | None:
                 return number
             prev = blake3(line.rstrip(b"\n")).hexdigest()
     return None
+
+
+def _decode(path: Path, line: bytes) -> tuple[telemetry.Envelope, telemetry.AnyEvent | None]:
+    try:
+        return telemetry.decode_line(line)
+    except msgspec.DecodeError as error:
+        raise RunDirectoryError(
+            f"{path}: a line was damaged after it was written: {error}; restore the file, "
+            "or start a new run from a checkpoint with --init-from"
+        ) from None
 
 
 def _cut_torn_line(path: Path) -> None:

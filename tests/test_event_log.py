@@ -53,6 +53,17 @@ def test_a_file_that_is_not_there_has_no_events(path):
     assert list(read_events(path)) == []
 
 
+def test_a_damaged_line_is_an_error_that_names_the_file(path):
+    write(path, [joined(1), joined(2)])
+    path.write_bytes(path.read_bytes().replace(b"{", b"\xff", 1))
+    with pytest.raises(RunDirectoryError, match=r"events\.jsonl: a line was damaged"):
+        list(read_events(path))
+
+    path.write_bytes(path.read_bytes() + b"no event\n")
+    with pytest.raises(RunDirectoryError, match=r"events\.jsonl: a line was damaged"):
+        write(path, [])
+
+
 def test_a_successor_is_another_incarnation_on_the_same_chain(path):
     write(path, [joined(1)])
     successor = write(path, [joined(2)])

@@ -13,6 +13,8 @@ from engine.server.round import Round
 from engine.transport.base import Record
 
 HELD = "held"
+_LONGEST_DETAIL = 300
+"""Characters: an error can quote what the sender wrote, which may fill a whole frame."""
 
 
 class Referee:
@@ -83,7 +85,7 @@ class Referee:
                 client=client,
                 round=round_number,
                 reason=reason,
-                detail=detail,
+                detail=detail[:_LONGEST_DETAIL],
                 topic=record.place.topic,
                 partition=record.place.partition,
                 offset=record.offset,

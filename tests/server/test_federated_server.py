@@ -266,6 +266,7 @@ def test_a_hostile_update_is_rejected_with_its_reason_and_the_round_goes_on(reas
         (MODEL_UPDATES, b"x" * 900_000, "transfer_header_invalid"),
         (TELEMETRY, b"garbage", "message_invalid"),
         (TELEMETRY, b'{"type":"join","run":"run"}', "message_invalid"),
+        (TELEMETRY, b'{"type":"' + b"x" * 100_000 + b'"}', "message_invalid"),
     ],
 )
 def test_garbage_is_buried_and_the_round_goes_on(topic, value, reason, federation, undisturbed):
@@ -282,6 +283,7 @@ def test_garbage_is_buried_and_the_round_goes_on(topic, value, reason, federatio
     (letter,) = run.dead_letters()
     assert letter.headers["reason"] == reason.encode()
     assert len(letter.value) <= 4096
+    assert all(len(event.detail) <= 300 for event in run.events(telemetry.UpdateRejected))
     assert run.digests() == undisturbed
 
 
