@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from engine.client.metrics import ClientMetrics
 from engine.client.model_receiver import ModelReceiver
-from engine.client.outbox import Outbox, partition_of
+from engine.client.outbox import Outbox
 from engine.client.trainer_thread import Task, Trained, TrainerThread
 from engine.config import RunConfig
 from engine.core.update import ClientUpdate
@@ -25,7 +25,8 @@ from engine.failpoints import reach
 from engine.logger import get_client_logger
 from engine.protocol import messages
 from engine.training.base import Trainer
-from engine.transport.base import CONTROL, GLOBAL_MODEL, TELEMETRY, Place, Record, Transport
+from engine.transport.base import CONTROL, GLOBAL_MODEL, TELEMETRY, Place, Record, Transport, place_of
+from engine.transport.last_record import read_last_record
 
 _CONTROL = Place(CONTROL)
 _MODELS = Place(GLOBAL_MODEL)
@@ -35,7 +36,6 @@ _HEARTBEATS_PER_TIMEOUT = 3
 _JOIN_AGAIN_S = 2.0
 _LONGEST_WAIT_S = 0.05
 _SHORTEST_WAIT_S = 0.002
-_LAST_RECORD_WAIT_S = 5.0
 _OUT_OF_STEP = ("round_closed", "wrong_round", "wrong_base", "not_in_cohort")
 """Reasons of a refusal that lie in the course of the run, not in the update."""
 
@@ -69,7 +69,7 @@ class FederatedClient:
         self._transport, self._open_trainer, self._clock = transport, open_trainer, clock
         self._log = get_client_logger(client_id)
         self._session = secrets.token_hex(8)
-        self._telemetry = Place(TELEMETRY, partition_of(client_id))
+        self._telemetry = place_of(TELEMETRY, client_id)
         self._outbox = Outbox(
             client=client_id, run=config.run_id, codec=config.codec, transport=transport, clock=clock
         )
@@ -194,7 +194,7 @@ class FederatedClient:
         except BrokerUnreachable:
             return
         self._first_news = end
-        self._control_position = self._manifest_offset(end) if end else 0
+        self._control_position = self._manifest_offset(end)
         self._transport.assign({_CONTROL: self._control_position})
         self._reads_models = self._is_joined = False
         self._round, self._epoch, self._join_again_at = None, 0, 0.0
@@ -203,14 +203,12 @@ class FederatedClient:
 
     def _manifest_offset(self, end: int) -> int:
         """Offset of the current manifest, as the last record of `control` says it; 0 where there is none."""
-        self._transport.assign({_CONTROL: end - 1})
-        give_up_at = self._clock() + _LAST_RECORD_WAIT_S
-        while self._clock() < give_up_at:
-            for record in self._transport.poll(0.1):
-                if isinstance(_decode(record), messages.ModelPublished):
-                    return record.offset
-                return max(0, messages.header_number(record.headers, "manifest"))
-        return 0
+        record = read_last_record(self._transport, _CONTROL, end, clock=self._clock)
+        if record is None:
+            return 0
+        if isinstance(_decode(record), messages.ModelPublished):
+            return record.offset
+        return max(0, messages.header_number(record.headers, "manifest"))
 
     def _tell(self, message: messages.TelemetryMessage) -> None:
         self._transport.publish(self._telemetry, messages.encode(message), key=self.client_id.encode())

@@ -1,6 +1,5 @@
 """Keeps an update until its round is closed, and sends it until the server says that it holds it."""
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -9,7 +8,7 @@ from engine.core.weights import Layout
 from engine.failpoints import reach
 from engine.protocol.chunks import TRAIN_SECONDS_HEADER, TransferHeader, split
 from engine.protocol.serialization import Bytes, FrameMetadata, encode_frame
-from engine.transport.base import MODEL_UPDATES, PARTITIONS, Delivery, Place, Transport
+from engine.transport.base import MODEL_UPDATES, Delivery, Transport, place_of
 
 FIRST_PATIENCE_S = 10.0
 LONGEST_PATIENCE_S = 120.0
@@ -25,11 +24,6 @@ class _Parcel:
     send_again_at: float = 0.0
     is_held: bool = False
     deliveries: list[Delivery] = field(default_factory=list)
-
-
-def partition_of(client: str) -> int:
-    """The partition of `model_updates` that this client writes to."""
-    return zlib.crc32(client.encode()) % PARTITIONS[MODEL_UPDATES]
 
 
 class Outbox:
@@ -48,7 +42,7 @@ class Outbox:
     ) -> None:
         self._client, self._run, self._codec = client, run, codec
         self._transport, self._clock = transport, clock
-        self._place = Place(MODEL_UPDATES, partition_of(client))
+        self._place = place_of(MODEL_UPDATES, client)
         self._parcel: _Parcel | None = None
         self._buffer: Bytes | None = None
 

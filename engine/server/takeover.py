@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from engine.server.journal import Journal
 from engine.strategies.base import Strategy
 from engine.training.base import Evaluator
 from engine.transport.base import CONTROL, MODEL_UPDATES, TELEMETRY, Place, Transport
+from engine.transport.last_record import read_last_record
 
-_CONTROL_WAIT_S = 5.0
 Ends = dict[str, dict[Place, int]]
 
 
@@ -127,16 +126,10 @@ def _first_checkpoint(config: RunConfig, evaluator: Evaluator, strategy: Strateg
 
 
 def _epoch_on_control(transport: Transport) -> int:
-    """The epoch of the last record of `control`; 0 where it is empty."""
+    """The epoch of the last record of `control`; 0 where there is none to be read."""
     (place, end), *_ = transport.end_offsets(CONTROL).items()
-    if end == 0:
-        return 0
-    transport.assign({place: end - 1})
-    give_up_at = time.monotonic() + _CONTROL_WAIT_S
-    while time.monotonic() < give_up_at:
-        for record in transport.poll(0.1):
-            return max(0, header_number(record.headers, "epoch"))
-    return 0
+    record = read_last_record(transport, place, end)
+    return 0 if record is None else max(0, header_number(record.headers, "epoch"))
 
 
 def _lock(path: Path) -> int:

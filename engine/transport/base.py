@@ -4,6 +4,7 @@ A transport belongs to one thread. `memory` and `kafka` implement it; one suite 
 both.
 """
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -34,6 +35,11 @@ class Place(NamedTuple):
 
     topic: str
     partition: int = 0
+
+
+def place_of(topic: str, client: str) -> Place:
+    """The one partition of `topic` that a client writes to (`docs/protocol.md`, section 2)."""
+    return Place(topic, zlib.crc32(client.encode()) % PARTITIONS[topic])
 
 
 class Record(NamedTuple):

@@ -14,7 +14,7 @@ from engine.transport.kafka_client import ClientContext
 from engine.transport.kafka_reader import KafkaReader
 from engine.transport.kafka_settings import EMBEDDED, REAL, Settings
 from engine.transport.kafka_topics import KafkaTopics
-from engine.transport.kafka_watch import BrokerWatch
+from engine.transport.kafka_watch import ClusterWatch
 from engine.transport.kafka_writer import KafkaWriter
 
 _SLICE_S = 0.05
@@ -54,7 +54,7 @@ class KafkaTransport:
         self._context = ClientContext(
             bootstrap_servers, topic_prefix, profile, {**profile.common, **ours, **(settings or {})}
         )
-        self._watch = BrokerWatch(self._context, timeout_s=connect_timeout_s)
+        self._watch = ClusterWatch(self._context, timeout_s=connect_timeout_s)
         self._incarnation = self._watch.status.cluster_id
         self._retained: dict[Place, int] = {}
         self._topics = KafkaTopics(self._context, self._watch)

@@ -10,7 +10,7 @@ from engine.errors import BrokerRefused, BrokerUnreachable
 from engine.transport.base import CONTROL, PARTITIONS
 from engine.transport.kafka_client import ClientContext, is_refusal
 from engine.transport.kafka_settings import topic_settings
-from engine.transport.kafka_watch import BrokerWatch
+from engine.transport.kafka_watch import ClusterWatch
 
 _ASK_INTERVAL_S = 0.05
 
@@ -18,7 +18,7 @@ _ASK_INTERVAL_S = 0.05
 class KafkaTopics:
     """Creates topics and knows which are there."""
 
-    def __init__(self, context: ClientContext, watch: BrokerWatch) -> None:
+    def __init__(self, context: ClientContext, watch: ClusterWatch) -> None:
         self._context = context
         self._watch = watch
 

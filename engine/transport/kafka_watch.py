@@ -20,7 +20,7 @@ _SLICE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class BrokerStatus:
+class ClusterStatus:
     """What the watch knows."""
 
     cluster_id: str
@@ -29,7 +29,7 @@ class BrokerStatus:
     reason: str = ""
 
 
-class BrokerWatch:
+class ClusterWatch:
     """Asks the broker for its cluster id, at once after any trouble and else at the profile's interval.
 
     Args:
@@ -88,7 +88,7 @@ class BrokerWatch:
         self._stopping.set()
         self._thread.join(3 * _SLICE_S)
 
-    def _connect(self, timeout_s: float) -> BrokerStatus:
+    def _connect(self, timeout_s: float) -> ClusterStatus:
         deadline = time.monotonic() + timeout_s
         while True:
             remaining = deadline - time.monotonic()
@@ -99,7 +99,7 @@ class BrokerWatch:
                 self._judge(error, timeout_s, out_of_time=time.monotonic() >= deadline)
             else:
                 _check_advertised_addresses(self._address, metadata)
-                return BrokerStatus(metadata.cluster_id)
+                return ClusterStatus(metadata.cluster_id)
 
     def _judge(self, error: KafkaException, timeout_s: float, *, out_of_time: bool) -> None:
         if self._refusal:
@@ -142,7 +142,7 @@ class BrokerWatch:
 
     def _answered(self, cluster_id: str) -> None:
         now = time.monotonic()
-        before, self.status = self.status, BrokerStatus(cluster_id)
+        before, self.status = self.status, ClusterStatus(cluster_id)
         if before.lost_since is not None:
             log.warning("broker at %s back after %.1f s", self._address, now - before.lost_since)
         if before.cluster_id != cluster_id:

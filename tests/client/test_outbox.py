@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from engine.client.outbox import FIRST_PATIENCE_S, LONGEST_PATIENCE_S, Outbox, partition_of
+from engine.client.outbox import FIRST_PATIENCE_S, LONGEST_PATIENCE_S, Outbox
 from engine.errors import BrokerReset
 from engine.protocol.chunks import TRAIN_SECONDS_HEADER, TransferHeader
-from engine.transport.base import MODEL_UPDATES, PARTITIONS, Place
+from engine.transport.base import MODEL_UPDATES, place_of
 from engine.transport.memory import MemoryBroker, MemoryTransport
 
 
@@ -33,7 +33,7 @@ def sent(broker):
     """Records in the client's partition, oldest first."""
 
     def records():
-        return broker.logs[Place(MODEL_UPDATES, partition_of("1"))]
+        return broker.logs[place_of(MODEL_UPDATES, "1")]
 
     return records
 
@@ -49,13 +49,6 @@ def put(outbox, update, layout, transport):
 
 def transfer_of(record):
     return TransferHeader.from_record_headers(record.headers)[0].transfer
-
-
-def test_a_client_always_writes_to_the_same_partition_and_clients_spread(sent):
-    partitions = {partition_of(str(client)) for client in range(50)}
-
-    assert partitions == set(range(PARTITIONS[MODEL_UPDATES]))
-    assert partition_of("gpu-1") == partition_of("gpu-1")
 
 
 def test_what_is_put_is_sent_at_once_with_its_training_time_beside(put, sent):
