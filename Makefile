@@ -1,6 +1,9 @@
 # The commands of a working day; `make help` lists them. The environment is made when it is missing, once.
 
-PYTHON ?= python3
+# Exits with 0 in a Python that this software runs on (`requires-python` in pyproject.toml).
+IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c '$(IS_SUPPORTED)' 2>/dev/null && echo $$name && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUN_OPTIONS ?= --clients 3 --rounds 5
@@ -41,7 +44,9 @@ clean: ## remove the environment and every cache; runs/ stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(or $(PYTHON),false) -c '$(IS_SUPPORTED)' || \
+		{ echo "Python 3.11 to 3.13 is needed; name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 2; }
 
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
