@@ -45,7 +45,7 @@ def prepare(config: RunConfig) -> Prepared:
     if config.trainer == "null":
         return Prepared(
             dataset=config.dataset,
-            stand_in="",
+            stand_in="the null trainer reads no data; seeded noise stands in for training",
             examples=sum(null_num_examples(part) for part in range(config.num_parts)),
             num_parameters=_num_parameters(config),
             jit=config.jit,
@@ -98,8 +98,6 @@ def main() -> int:
         return error.exit_code
     except Terminated as signal:  # whoever asked knows
         return signal.exit_code
-    if prepared.stand_in:
-        sys.stderr.write(f"{prepared.stand_in}\n")
     sys.stdout.write(msgspec.json.encode(prepared).decode() + "\n")
     return 0
 
