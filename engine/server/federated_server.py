@@ -35,7 +35,7 @@ Clock = Callable[[], float]
 
 
 class FederatedServer:
-    """Runs a federation in `sync` mode (design: cohort, quorum, deadline).
+    """Runs a federation in `sync` mode: each round has a cohort, a quorum and, if wanted, a deadline.
 
     Args:
         config: what the run computes.
@@ -268,11 +268,11 @@ class FederatedServer:
         reach("server.after_checkpoint", current.number)
         self._weights, self._digest, self._rounds_done = weights, digest, current.number
         self.metrics.update_counts.append(len(current.contributions))
-        self.metrics.note_weights(weights.vector)
         self._say_closed(current.number, len(current.contributions), tuple(current.contributions))
         started = self._clock()
         self.send_global_model()
         summary.parts["publishing"] = self._clock() - started
+        self.metrics.note_weights(weights.vector)  # a pass over the model for which no client has to wait
         self._evaluate(current.number, summary)
 
     def _checkpoint(self, current: Round, weights: Weights, digest: str, summary: RoundSummary) -> Checkpoint:
