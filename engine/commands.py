@@ -1,8 +1,9 @@
-"""What the supervisor says to the nursery and to the server, and what they answer: JSON lines.
+"""What the console's processes and the engine's say to each other: JSON lines.
 
 The nursery reads `NurseryCommand` lines on its standard input and writes `NurseryNotice` lines on its
 standard output. The server listens on a unix socket: each `ServerCommand` line is answered by one `Answer`
-line, and the server may send a `ServerRequest` line at any time.
+line, and the server may send a `ServerRequest` line at any time. Before there is a run, the program that
+looks at its data and its model prints one `Prepared` line.
 """
 
 from typing import Any
@@ -121,6 +122,20 @@ class RecycleBroker(Message, frozen=True):
 
 ServerRequest = RecycleBroker
 ServerLine = Answer | RecycleBroker
+
+
+# --- preparation -> whoever starts a run
+
+
+class Prepared(Message, frozen=True):
+    """What a run will use."""
+
+    dataset: str
+    stand_in: str
+    """Why `dataset` is not what was hoped for; empty where it is."""
+    examples: int
+    """Training examples of all parts together."""
+    num_parameters: int
 
 
 def encode(message: Message) -> bytes:

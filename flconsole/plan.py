@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import platformdirs
 
+from engine.commands import Prepared
 from engine.config import RunConfig, read_toml
 from engine.errors import ConfigError, EngineError, RunDirectoryError
 from flconsole.runs import CONFIG_NAME, is_alive, read_state
@@ -33,16 +34,6 @@ class PreparationError(EngineError):
     def __init__(self, exit_code: int) -> None:
         super().__init__("")
         self.exit_code = exit_code  # type: ignore[misc]  # the child decides
-
-
-class Prepared(msgspec.Struct, frozen=True):
-    """What `engine.training.prepare` found, as it prints it."""
-
-    dataset: str
-    stand_in: str
-    examples: int
-    num_parameters: int
-    jit: bool
 
 
 def resolve(options: Mapping[str, Any], config_file: Path | None) -> RunConfig:
@@ -183,7 +174,6 @@ def _resolve_at_start(config: RunConfig) -> RunConfig:
         versions=versions(),
         rounds=config.round_limit,
         parts=config.num_parts,
-        jit=config.jit,
         init_from=config.init_from and str(Path(config.init_from).resolve()),
     )
 
@@ -206,7 +196,7 @@ def _probe_broker(config: RunConfig) -> None:
 
 def _prepare(run_dir: Path) -> Prepared:
     answer = _ask("engine.training.prepare", "--config", str(run_dir / CONFIG_NAME))
-    return msgspec.json.decode(answer.splitlines()[-1], type=Prepared)
+    return msgspec.json.decode(answer, type=Prepared)
 
 
 def _ask(module: str, *arguments: str) -> bytes:
@@ -235,9 +225,7 @@ def _ask(module: str, *arguments: str) -> bytes:
 
 
 def _fold(config: RunConfig, prepared: Prepared) -> RunConfig:
-    return msgspec.structs.replace(
-        config, dataset=prepared.dataset, stand_in=prepared.stand_in, jit=prepared.jit
-    )
+    return msgspec.structs.replace(config, dataset=prepared.dataset, stand_in=prepared.stand_in)
 
 
 def _nothing_left(config: RunConfig, state: RunState) -> str:

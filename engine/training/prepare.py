@@ -5,12 +5,14 @@ for a model whose layout only TensorFlow knows.
 """
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
 import msgspec
 
 from engine.codecs import open_codec
+from engine.commands import Prepared, encode
 from engine.config import MODELS, RunConfig
 from engine.core.weights import Layout
 from engine.data import load_held_out, load_labels, resolve_dataset
@@ -21,18 +23,6 @@ from engine.training.fetch import fetch_cifar10
 from engine.training.flat_model import read_layout
 from engine.training.layouts import static_layout
 from engine.training.null import null_num_examples
-
-
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run will use."""
-
-    dataset: str
-    stand_in: str
-    """Why `dataset` is not what was hoped for; empty where it is."""
-    examples: int
-    """Training examples of all parts together."""
-    num_parameters: int
-    jit: bool
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -48,7 +38,6 @@ def prepare(config: RunConfig) -> Prepared:
             stand_in="the null trainer reads no data; seeded noise stands in for training",
             examples=sum(null_num_examples(part) for part in range(config.num_parts)),
             num_parameters=_num_parameters(config),
-            jit=config.jit,
         )
     dataset, stand_in = resolve_dataset(config.dataset, fetch=fetch_cifar10)
     config = msgspec.structs.replace(config, dataset=dataset)
@@ -56,11 +45,7 @@ def prepare(config: RunConfig) -> Prepared:
     if len(load_held_out(config).y) == 0:
         raise DataError(f"dataset = {dataset!r}: no held-out examples to evaluate the global model on")
     return Prepared(
-        dataset=dataset,
-        stand_in=stand_in,
-        examples=examples,
-        num_parameters=_num_parameters(config),
-        jit=config.jit,
+        dataset=dataset, stand_in=stand_in, examples=examples, num_parameters=_num_parameters(config)
     )
 
 
@@ -92,13 +77,14 @@ def main() -> int:
     if arguments.parent is not None:
         die_with_parent(arguments.parent)
     try:
-        prepared = prepare(RunConfig.load(arguments.config))
+        with contextlib.redirect_stdout(sys.stderr):  # whatever the operator's own code prints
+            prepared = prepare(RunConfig.load(arguments.config))
     except EngineError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     except Terminated as signal:  # whoever asked knows
         return signal.exit_code
-    sys.stdout.write(msgspec.json.encode(prepared).decode() + "\n")
+    sys.stdout.write(encode(prepared).decode())
     return 0
 
 

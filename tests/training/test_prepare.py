@@ -32,7 +32,7 @@ def test_auto_without_cifar10_is_the_digits_and_says_so(prepare):
 
     told = json.loads(answer.stdout)
     assert (answer.returncode, told["dataset"], told["examples"]) == (0, "digits", 1437)
-    assert (told["num_parameters"], told["jit"]) == (62_006, False)
+    assert told["num_parameters"] == 62_006
     assert "FLCONSOLE_OFFLINE" in told["stand_in"]
     assert answer.stderr == ""  # the run's first line says it
 
@@ -66,6 +66,27 @@ def test_what_cannot_run_is_one_line_and_an_exit_code(prepare, config, code, exp
     assert (answer.returncode, answer.stdout) == (code, "")
     assert expected in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
+
+
+NOISY_DATA = """
+import numpy as np
+from engine.data import Dataset
+
+def load(part, parts, seed):
+    print("loading", end=" ")
+    images, labels = np.zeros((4, 32, 32, 3), np.uint8), np.zeros(4, np.int32)
+    return Dataset(images, labels, images, labels)
+"""
+
+
+@pytest.mark.tensorflow
+def test_what_the_operators_own_code_prints_is_narration(prepare, tmp_path, monkeypatch):
+    (tmp_path / "noisy_data.py").write_text(NOISY_DATA)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    answer = prepare('dataset = "noisy_data:load"\nclients = 1\n')
+
+    assert json.loads(answer.stdout)["examples"] == 4
+    assert "loading" in answer.stderr
 
 
 @pytest.mark.tensorflow
