@@ -13,7 +13,8 @@ from typing import Any
 
 import psutil
 
-from engine.broker.embedded import HOST, free_port, wait_until_ready
+from engine.broker.embedded import wait_until_ready
+from engine.loopback import HOST, free_port
 from engine.transport.base import GLOBAL_MODEL, MAX_RECORD_BYTES, Place, Transport
 from engine.transport.kafka import KafkaTransport
 

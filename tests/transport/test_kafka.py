@@ -13,8 +13,9 @@ import pytest
 from confluent_kafka import KafkaError, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from engine.broker.embedded import HOST, broker_command, free_port, wait_until_ready
+from engine.broker.embedded import broker_command, wait_until_ready
 from engine.errors import BrokerRefused, BrokerUnreachable, ConfigError
+from engine.loopback import HOST, free_port
 from engine.transport.base import CONTROL, GLOBAL_MODEL, PARTITIONS, Delivery, Place, Record, Transport
 from engine.transport.kafka import KafkaTransport
 from engine.transport.kafka_settings import topic_settings
