@@ -24,7 +24,7 @@ class Announcer:
     """
 
     def __init__(self, transport: Transport, run: str, epoch: int) -> None:
-        self._transport, self._run, self._epoch = transport, run, epoch
+        self._transport, self.run, self.epoch = transport, run, epoch
         self._manifest_offset = -1
         self._unconfirmed: list[tuple[Delivery, ControlMessage]] = []
         self.bytes_sent = 0
@@ -39,7 +39,7 @@ class Announcer:
 
     def say(self, message: ControlMessage) -> Delivery:
         """Says one thing on `control`. All but receipts are repeated until the broker has them."""
-        headers = [("epoch", b"%d" % self._epoch), ("manifest", b"%d" % self._manifest_offset)]
+        headers = [("epoch", b"%d" % self.epoch), ("manifest", b"%d" % self._manifest_offset)]
         delivery = self._transport.publish(_CONTROL, encode(message), headers=headers)
         if not isinstance(message, Receipt):  # a client that misses its receipt sends again
             self._unconfirmed.append((delivery, message))
@@ -60,9 +60,9 @@ class Announcer:
         Returns:
             Whether the broker has it; if not, it must be published again.
         """
-        about = FrameMetadata.of_model(weights.layout, run=self._run, round_number=round_number)
+        about = FrameMetadata.of_model(weights.layout, run=self.run, round_number=round_number)
         frame = encode_frame(about, weights.vector)
-        header = TransferHeader.of_frame(frame, about, epoch=self._epoch)
+        header = TransferHeader.of_frame(frame, about, epoch=self.epoch)
         chunks = [
             self._transport.publish(_MODELS, chunk.value, headers=chunk.headers)
             for chunk in split(frame, header)
@@ -75,8 +75,8 @@ class Announcer:
         reach("server.chunks_published", round_number)
         manifest = self.say(
             ModelPublished(
-                run=self._run,
-                epoch=self._epoch,
+                run=self.run,
+                epoch=self.epoch,
                 round=round_number,
                 digest=digest,
                 transfer=header.transfer,

@@ -19,16 +19,11 @@ class Bulletin:
     Args:
         announcer: the server's voice.
         journal: told of a round when it is first announced.
-        run: the run's id.
-        epoch: this server's epoch.
         clock: monotonic seconds.
     """
 
-    def __init__(
-        self, announcer: Announcer, journal: Journal, *, run: str, epoch: int, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, announcer: Announcer, journal: Journal, clock: Callable[[], float]) -> None:
         self._announcer, self._journal, self._clock = announcer, journal, clock
-        self._run, self._epoch = run, epoch
         self._model: tuple[Weights, str, int] | None = None
         self._is_published = self._is_announced = False
         self._published_at = 0.0
@@ -88,8 +83,8 @@ class Bulletin:
             )
         self._announcer.say(
             RoundOpened(
-                run=self._run,
-                epoch=self._epoch,
+                run=self._announcer.run,
+                epoch=self._announcer.epoch,
                 round=current.number,
                 base=current.base_digest,
                 cohort=current.waited_for(),

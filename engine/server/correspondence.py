@@ -77,20 +77,11 @@ class Correspondence:
             journal=self._journal,
             num_parts=config.num_parts,
             examples_by_part=examples_by_part,
-            run=self._run,
-            epoch=self._epoch,
         )
-        self._referee = Referee(
-            gate=Gate(self._run, layout, examples_by_part),
-            announcer=self._announcer,
-            journal=self._journal,
-            run=self._run,
-            epoch=self._epoch,
-        )
+        gate = Gate(self._run, layout, examples_by_part)
+        self._referee = Referee(gate, self._announcer, self._journal)
         self.operators = Operators(socket_path, self._reception, config)
-        self._bulletin = Bulletin(
-            self._announcer, self._journal, run=self._run, epoch=self._epoch, clock=clock
-        )
+        self._bulletin = Bulletin(self._announcer, self._journal, clock)
         self._needs_restoring = False
         self._restore_members(takeover)
         self._positions, self._replay_end = takeover.positions, takeover.replay_end

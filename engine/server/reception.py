@@ -14,6 +14,9 @@ class Reception:
 
     Args:
         members: who belongs; changed here alone.
+        announcer: the server's voice.
+        journal: told who joined, was lost, came back or left.
+        num_parts: parts that the data are cut into.
         examples_by_part: size of each part of the data; empty where it is not known.
     """
 
@@ -25,20 +28,17 @@ class Reception:
         journal: Journal,
         num_parts: int,
         examples_by_part: Mapping[int, int],
-        run: str,
-        epoch: int,
     ) -> None:
         self.members = members
         self._announcer, self._journal = announcer, journal
         self._num_parts, self._examples_by_part = num_parts, examples_by_part
-        self._run, self._epoch = run, epoch
         self._round = 0
         self.downloads = 0
         """Clients that said they have the model of the newest round."""
 
     def hear(self, message: messages.Telemetry, now: float) -> bool:
         """Takes one message; True if it asks for the model to be published again."""
-        if message.run != self._run:
+        if message.run != self._announcer.run:
             return False
         match message:
             case messages.Join():
@@ -99,8 +99,8 @@ class Reception:
             self._back(message.client, admission.came_back_after_s)
         self._announcer.say(
             messages.JoinAnswered(
-                run=self._run,
-                epoch=self._epoch,
+                run=self._announcer.run,
+                epoch=self._announcer.epoch,
                 client=message.client,
                 session=message.session,
                 part=admission.part,

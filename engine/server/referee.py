@@ -20,9 +20,8 @@ _LONGEST_DETAIL = 300
 class Referee:
     """Judges arrivals against the open round and makes the verdicts known."""
 
-    def __init__(self, *, gate: Gate, announcer: Announcer, journal: Journal, run: str, epoch: int) -> None:
+    def __init__(self, gate: Gate, announcer: Announcer, journal: Journal) -> None:
         self._gate, self._announcer, self._journal = gate, announcer, journal
-        self._run, self._epoch = run, epoch
 
     def judge(
         self, arrival: Arrival, current: Round, part: int | None, *, quiet: bool
@@ -67,8 +66,8 @@ class Referee:
 
     def _answer(self, header: TransferHeader, verdict: str) -> None:
         receipt = Receipt(
-            run=self._run,
-            epoch=self._epoch,
+            run=self._announcer.run,
+            epoch=self._announcer.epoch,
             round=header.round,
             client=header.client,
             transfer=header.transfer,

@@ -31,8 +31,6 @@ class House:
             journal=self.journal,
             num_parts=2,
             examples_by_part={0: 1000},
-            run="run",
-            epoch=1,
         )
 
     def hear(self, kind, *, client="1", now=0.0, run="run", **fields):
