@@ -1,7 +1,6 @@
 """Runs the benchmarks, prints one table, and keeps the figures: `python -m benchmarks [NAME...]`.
 
-A benchmark is a module of this folder with `run() -> list[dict]`; a name that begins with an underscore is a
-helper. Rows have `name`, `value`, `unit`, `target` (in words, or None) and `ok` (None without a target).
+A benchmark is a module of this folder with `run() -> list[Row]`; a name with an underscore first is a helper.
 """
 
 import datetime as dt
@@ -17,6 +16,8 @@ import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from benchmarks._rows import Row
 
 HERE = Path(__file__).parent
 LIBRARIES = (
@@ -55,7 +56,7 @@ def benchmarks() -> list[str]:
     )
 
 
-def table(rows: Iterable[dict[str, Any]]) -> list[str]:
+def table(rows: Iterable[Row]) -> list[str]:
     """One line for each row, with its verdict where it has a target."""
     verdicts = {True: "ok", False: "MISSED", None: ""}
     cells = [

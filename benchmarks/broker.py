@@ -9,10 +9,10 @@ import time
 import uuid
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from typing import Any
 
 import psutil
 
+from benchmarks._rows import Row, row
 from engine.broker.embedded import wait_until_ready
 from engine.loopback import HOST, free_port
 from engine.transport.base import GLOBAL_MODEL, MAX_RECORD_BYTES, Place, Transport
@@ -25,9 +25,9 @@ ROUND_TRIPS = 100
 REPEATS = 5
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """The rows of this benchmark; none has a target of its own."""
-    return [{"name": n, "value": v, "unit": u, "target": None, "ok": None} for n, v, u in _figures()]
+    return [row(*figure) for figure in _figures()]
 
 
 def connect(port: int) -> KafkaTransport:
@@ -111,13 +111,3 @@ def _figures() -> Iterator[tuple[str, float, str]]:
             yield from measure_broadcast(port, writer, readers, psutil.Process(process.pid))
         writer.close()
         process.kill()
-
-
-def main() -> None:
-    """Prints the rows."""
-    for row in run():
-        print(f"{row['name']}: {row['value']:.1f} {row['unit']}")
-
-
-if __name__ == "__main__":
-    main()

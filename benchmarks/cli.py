@@ -5,7 +5,8 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import Any
+
+from benchmarks._rows import Row, row
 
 REPEATS = 15
 HELP_TARGET_S = 0.200
@@ -18,25 +19,13 @@ print(json.dumps(psutil.Process().memory_info().rss))
 """
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """The rows of this benchmark."""
     seconds = statistics.median(_help_seconds() for _ in range(REPEATS))
     mib = _supervisor_bytes() / 2**20
     return [
-        {
-            "name": f"flconsole --help, median of {REPEATS}",
-            "value": seconds,
-            "unit": "s",
-            "target": f"<= {HELP_TARGET_S}",
-            "ok": seconds <= HELP_TARGET_S,
-        },
-        {
-            "name": "supervisor in the foreground, imported",
-            "value": mib,
-            "unit": "MiB",
-            "target": f"<= {SUPERVISOR_TARGET_MIB}",
-            "ok": mib <= SUPERVISOR_TARGET_MIB,
-        },
+        row(f"flconsole --help, median of {REPEATS}", seconds, "s", at_most=HELP_TARGET_S),
+        row("supervisor in the foreground, imported", mib, "MiB", at_most=SUPERVISOR_TARGET_MIB),
     ]
 
 

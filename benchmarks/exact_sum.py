@@ -1,19 +1,12 @@
-"""The exact sum against a plain float32 multiply-add, side by side in one process on one thread.
+"""The exact sum against a plain float32 multiply-add, side by side in one process on one thread."""
 
-python benchmarks/exact_sum.py
-"""
-
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+from benchmarks._rows import Row, row
 from engine.core.exact_sum import ExactSum
 from engine.core.weights import Vector
 
@@ -58,7 +51,7 @@ def sum_up(total: ExactSum, delta: Vector, out: Vector) -> None:
     total.mean(out)
 
 
-def large_rows() -> list[dict[str, Any]]:
+def large_rows() -> list[Row]:
     """Speed and memory with ten million values."""
     delta = an_update(LARGE)
     plain_total, scratch, mean = np.zeros_like(delta), np.empty(BLOCK, np.float32), np.empty_like(delta)
@@ -81,7 +74,7 @@ def large_rows() -> list[dict[str, Any]]:
     ]
 
 
-def lenet_rows() -> list[dict[str, Any]]:
+def lenet_rows() -> list[Row]:
     """Time for one round of a small model."""
     delta = an_update(LENET)
     total, mean = ExactSum(LENET), np.empty_like(delta)
@@ -89,25 +82,6 @@ def lenet_rows() -> list[dict[str, Any]]:
     return [row("exact sum and mean, 50 x LeNet", 1000 * exact_s, "ms", at_most=4.0)]
 
 
-def row(
-    name: str, value: float, unit: str, *, at_least: float | None = None, at_most: float | None = None
-) -> dict[str, Any]:
-    """One line of the table; without a bound it is information."""
-    low, high = at_least is None or value >= at_least, at_most is None or value <= at_most
-    target = f">= {at_least}" if at_least is not None else f"<= {at_most}" if at_most is not None else ""
-    return {"name": name, "value": round(value, 4), "unit": unit, "target": target, "ok": low and high}
-
-
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """Measures everything; takes about ten seconds."""
     return large_rows() + lenet_rows()
-
-
-def main() -> None:
-    for line in run():
-        verdict = ("ok" if line["ok"] else "MISSED") if line["target"] else ""
-        print(f"{line['name']:48} {line['value']:>10.3f} {line['unit']:7} {line['target']:>8}  {verdict}")
-
-
-if __name__ == "__main__":
-    main()

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks._rows import Row, row
 from engine.commands import Spawn, encode
 from flconsole.supervisor.client import SupervisorGone, connect
 from flconsole.supervisor.programs import NURSERY_ENVIRONMENT
@@ -44,29 +45,24 @@ print(json.dumps([first, ready, own, psutil.Process().memory_full_info().uss]))
 """
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """The rows of this benchmark."""
     mib = _supervisor_bytes() / 2**20
     firsts, readies, own, own_after_operation = zip(*_spawn_children(), strict=True)
     return [
-        {
-            "name": f"supervisor with {CLIENTS} clients and a broker, resident",
-            "value": mib,
-            "unit": "MiB",
-            "target": f"<= {SUPERVISOR_TARGET_MIB}",
-            "ok": mib <= SUPERVISOR_TARGET_MIB,
-        },
-        _row(
+        row(
+            f"supervisor with {CLIENTS} clients and a broker, resident",
+            mib,
+            "MiB",
+            at_most=SUPERVISOR_TARGET_MIB,
+        ),
+        row(
             f"nursery: Spawn to first instruction, median of {SPAWNS}", statistics.median(firsts) * 1e3, "ms"
         ),
-        _row("nursery: Spawn to TensorFlow imported", statistics.median(readies) * 1e3, "ms"),
-        _row("nursery: a child's private memory, TensorFlow imported", statistics.median(own) / 2**20, "MiB"),
-        _row("the same after one operation", statistics.median(own_after_operation) / 2**20, "MiB"),
+        row("nursery: Spawn to TensorFlow imported", statistics.median(readies) * 1e3, "ms"),
+        row("nursery: a child's private memory, TensorFlow imported", statistics.median(own) / 2**20, "MiB"),
+        row("the same after one operation", statistics.median(own_after_operation) / 2**20, "MiB"),
     ]
-
-
-def _row(name: str, value: float, unit: str) -> dict[str, Any]:
-    return {"name": name, "value": value, "unit": unit, "target": None, "ok": None}
 
 
 def _supervisor_bytes() -> int:
@@ -133,13 +129,3 @@ def _wait(condition: Any) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"the processes did not all run within {DEADLINE_S:g} s")
         time.sleep(0.1)
-
-
-def main() -> None:
-    for row in run():
-        target = f"  (target {row['target']}: {'ok' if row['ok'] else 'MISSED'})" if row["target"] else ""
-        print(f"{row['name']}: {row['value']:.1f} {row['unit']}{target}")
-
-
-if __name__ == "__main__":
-    main()

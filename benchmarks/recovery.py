@@ -3,17 +3,17 @@
 import os
 import signal
 import time
-from typing import Any
 
 import psutil
 
 from benchmarks._federation import Federation
+from benchmarks._rows import Row, row
 from engine import telemetry
 
 DIGITS = ("--dataset=digits", "--rounds=1000", "--seed=1")
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """The rows of this benchmark."""
     return [
         *_client_killed(),
@@ -25,11 +25,7 @@ def run() -> list[dict[str, Any]]:
     ]
 
 
-def _row(name: str, value: float, unit: str, most: float) -> dict[str, Any]:
-    return {"name": name, "value": value, "unit": unit, "target": f"<= {most:g}", "ok": value <= most}
-
-
-def _client_killed() -> list[dict[str, Any]]:
+def _client_killed() -> list[Row]:
     """The struck round, and what of it is neither the first nor the killed client's second training."""
     with Federation(*DIGITS, "--clients=3") as federation:
         federation.wait_for_round(6)
@@ -41,23 +37,17 @@ def _client_killed() -> list[dict[str, Any]]:
             e.round: e.train_s for _, e in federation.events(telemetry.UpdateAccepted) if e.client == "2"
         }
     return [
-        _row(
+        row(
             "a client killed with SIGKILL: its round takes, beside its new training",
             rounds[struck] - trained[struck],
             "s",
-            5,
+            at_most=5,
         ),
-        {
-            "name": "    its new training, with loading, building and compiling",
-            "value": trained[struck],
-            "unit": "s",
-            "target": None,
-            "ok": None,
-        },
+        row("    its new training, with loading, building and compiling", trained[struck], "s"),
     ]
 
 
-def _server_killed() -> dict[str, Any]:
+def _server_killed() -> Row:
     """From the death to the end of the same round; less what its slowest client still had to train."""
     with Federation(*DIGITS, "--clients=3") as federation:
         federation.wait_for_round(6)
@@ -67,22 +57,27 @@ def _server_killed() -> dict[str, Any]:
             lambda: any(e.round == struck for _, e in federation.events(telemetry.RoundFinished))
         )
         finished_at = next(ts for ts, e in federation.events(telemetry.RoundFinished) if e.round == struck)
-    return _row("the server killed with SIGKILL: its round is finished after", finished_at - died_at, "s", 10)
+    return row(
+        "the server killed with SIGKILL: its round is finished after", finished_at - died_at, "s", at_most=10
+    )
 
 
-def _client_added() -> dict[str, Any]:
+def _client_added() -> Row:
     with Federation(*DIGITS, "--clients=2", "--parts=3") as federation:
         federation.wait_for_round(3)
         asked_at = time.time()
         federation.command("add-client")
         federation.wait_for(lambda: len(federation.events(telemetry.ClientJoined)) == 3)
         joined_at = federation.events(telemetry.ClientJoined)[-1][0]
-    return _row(
-        "client_joined after add-client, the command's own start with it", joined_at - asked_at, "s", 1.5
+    return row(
+        "client_joined after add-client, the command's own start with it",
+        joined_at - asked_at,
+        "s",
+        at_most=1.5,
     )
 
 
-def _ended_by(number: signal.Signals) -> dict[str, Any]:
+def _ended_by(number: signal.Signals) -> Row:
     with Federation(*DIGITS, "--clients=4") as federation:
         federation.wait_for_round(3)
         family = federation.processes()
@@ -93,22 +88,12 @@ def _ended_by(number: signal.Signals) -> dict[str, Any]:
         seconds = time.monotonic() - started
     if alive:
         seconds = float("inf")
-    return _row(f"{number.name} to the supervisor: no process left after", seconds, "s", 10)
+    return row(f"{number.name} to the supervisor: no process left after", seconds, "s", at_most=10)
 
 
-def _sixteen_clients() -> dict[str, Any]:
+def _sixteen_clients() -> Row:
     """Proportional memory of every process while all sixteen train."""
     with Federation(*DIGITS, "--clients=16") as federation:
         federation.wait_for_round(3)
         total = sum(process.memory_full_info().pss for process in federation.processes())
-    return _row("16 LeNet clients, server, broker and supervisor together (PSS)", total / 1e9, "GB", 6)
-
-
-def main() -> None:
-    """Prints the rows."""
-    for row in run():
-        print(f"{row['name']}: {row['value']:.2f} {row['unit']} (target {row['target']})")
-
-
-if __name__ == "__main__":
-    main()
+    return row("16 LeNet clients, server, broker and supervisor together (PSS)", total / 1e9, "GB", at_most=6)

@@ -4,18 +4,15 @@ Each figure is taken in a process of its own. For speed, both sides run in turns
 to one processor, with TensorFlow's threads at one: `fit` would otherwise feed itself from a second one.
 """
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+from benchmarks._rows import Row, row
 
 PART = 12_500
 """Images of one of four clients on CIFAR-10."""
@@ -25,21 +22,21 @@ MEMORY = (("without XLA", False, 200), ("with XLA", True, 300))
 """MB at most."""
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """The rows of this benchmark."""
     rows = []
     for model, (_, _, target) in SPEED.items():
         figures = _in_process("speed", model)
         ours, theirs = figures["ours"], figures["fit"]
-        rows.append(_row(f"{model}: samples/s beside fit", ours / theirs, "ratio", at_least=target))
-        rows.append(_row(f"{model}: samples/s", ours, "1/s"))
-        rows.append(_row(f"{model}: keras.Model.fit", theirs, "1/s"))
-        rows.append(_row(f"{model}: first round less a later one (compilation)", figures["compile_s"], "s"))
+        rows.append(row(f"{model}: samples/s beside fit", ours / theirs, "ratio", at_least=target))
+        rows.append(row(f"{model}: samples/s", ours, "1/s"))
+        rows.append(row(f"{model}: keras.Model.fit", theirs, "1/s"))
+        rows.append(row(f"{model}: first round less a later one (compilation)", figures["compile_s"], "s"))
     for label, jit, limit in MEMORY:
         figures = _in_process("memory", "jit" if jit else "plain")
         name = f"lenet client of {PART} images, forked, {label}"
-        rows.append(_row(f"{name}: private memory", figures["private_mb"], "MB", at_most=limit))
-        rows.append(_row(f"{name}: from the fork to the first delta", figures["ready_s"], "s"))
+        rows.append(row(f"{name}: private memory", figures["private_mb"], "MB", at_most=limit))
+        rows.append(row(f"{name}: from the fork to the first delta", figures["ready_s"], "s"))
     return rows
 
 
@@ -125,7 +122,7 @@ def _seconds(action: Callable[[], object]) -> float:
 def _in_process(measure: str, what: str) -> dict[str, float]:
     """The figures of one measurement in a fresh interpreter."""
     answer = subprocess.run(
-        [sys.executable, __file__, "--measure", measure, what],
+        [sys.executable, "-m", "benchmarks.training", measure, what],
         stdout=subprocess.PIPE,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         check=True,
@@ -134,35 +131,10 @@ def _in_process(measure: str, what: str) -> dict[str, float]:
     return figures
 
 
-def _row(
-    name: str, value: float, unit: str, *, at_least: float | None = None, at_most: float | None = None
-) -> dict[str, Any]:
-    """One line of the table; without a bound it is information."""
-    if at_least is not None:
-        return {
-            "name": name,
-            "value": value,
-            "unit": unit,
-            "target": f">= {at_least}",
-            "ok": value >= at_least,
-        }
-    if at_most is not None:
-        return {"name": name, "value": value, "unit": unit, "target": f"<= {at_most}", "ok": value <= at_most}
-    return {"name": name, "value": value, "unit": unit, "target": None, "ok": None}
-
-
 def main() -> None:
-    """Prints the rows, or takes one measurement in this process."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--measure", nargs=2, metavar=("speed|memory", "WHAT"))
-    arguments = parser.parse_args()
-    if arguments.measure:
-        measure, what = arguments.measure
-        print(json.dumps({"speed": speed, "memory": memory}[measure](what)), flush=True)
-        return
-    for row in run():
-        verdict = {True: "ok", False: "MISSED", None: ""}[row["ok"]]
-        print(f"{row['name']:72} {row['value']:>9.2f} {row['unit']:6} {row['target'] or '':>7}  {verdict}")
+    """Takes one measurement in this process: `speed MODEL` or `memory KIND`."""
+    measure, what = sys.argv[1:]
+    print(json.dumps({"speed": speed, "memory": memory}[measure](what)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,11 @@
-"""A model of 40 MB to a frame and back, codec `none`, buffers reused, on one thread.
+"""A model of 40 MB to a frame and back, codec `none`, buffers reused, on one thread."""
 
-python benchmarks/wire.py
-"""
-
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+from benchmarks._rows import Row, row
 from engine.core.update import ClientUpdate, TrainingMetrics
 from engine.core.weights import Layout, Tensor
 from engine.protocol.chunks import Assembler, TransferHeader, split
@@ -33,14 +26,7 @@ def gigabytes_per_s(action: Callable[[], object]) -> float:
     return LAYOUT.num_bytes / min(tries) / 1e9
 
 
-def row(name: str, value: float, *, at_least: float | None = None) -> dict[str, Any]:
-    """One line of the table; without a bound it is information."""
-    target = "" if at_least is None else f">= {at_least}"
-    ok = at_least is None or value >= at_least
-    return {"name": name, "value": round(value, 3), "unit": "GB/s", "target": target, "ok": ok}
-
-
-def run() -> list[dict[str, Any]]:
+def run() -> list[Row]:
     """Measures everything; takes a few seconds."""
     delta = np.random.default_rng(1).standard_normal(LAYOUT.size, np.float32)
     update = ClientUpdate("1", 1, "00" * 32, 1000, delta, TrainingMetrics())
@@ -60,27 +46,20 @@ def run() -> list[dict[str, Any]]:
         row(
             "copy of the vector alone",
             gigabytes_per_s(lambda: np.copyto(target[: delta.nbytes], delta.view(np.uint8))),
+            "GB/s",
         ),
         row(
             "encode and digest, 40 MB",
             gigabytes_per_s(lambda: encode_frame(metadata, delta, buffer=buffer)),
+            "GB/s",
             at_least=TARGET_GBPS,
         ),
         row(
             "decode and verify, 40 MB",
             gigabytes_per_s(lambda: parse_frame(frame).vector(LAYOUT)),
+            "GB/s",
             at_least=TARGET_GBPS,
         ),
-        row("cut into records", gigabytes_per_s(lambda: list(split(frame, header)))),
-        row("assemble from records", gigabytes_per_s(assemble)),
+        row("cut into records", gigabytes_per_s(lambda: list(split(frame, header))), "GB/s"),
+        row("assemble from records", gigabytes_per_s(assemble), "GB/s"),
     ]
-
-
-def main() -> None:
-    for line in run():
-        verdict = ("ok" if line["ok"] else "MISSED") if line["target"] else ""
-        print(f"{line['name']:48} {line['value']:>10.3f} {line['unit']:7} {line['target']:>8}  {verdict}")
-
-
-if __name__ == "__main__":
-    main()
