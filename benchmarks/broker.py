@@ -15,7 +15,8 @@ import psutil
 from benchmarks._rows import Row, row
 from engine.broker.embedded import wait_until_ready
 from engine.loopback import HOST, free_port
-from engine.transport.base import GLOBAL_MODEL, MAX_RECORD_BYTES, Place, Transport
+from engine.protocol import MAX_RECORD_BYTES
+from engine.transport.base import GLOBAL_MODEL, Place, Transport
 from engine.transport.kafka import KafkaTransport
 
 MODEL = Place(GLOBAL_MODEL)

@@ -2,3 +2,6 @@
 
 `serialization` is the frame, `chunks` the transfer of a frame, `messages` everything small.
 """
+
+MAX_RECORD_BYTES = 900_000
+"""The largest value of a record: it fits every default limit of every Kafka."""

@@ -20,17 +20,19 @@ from engine.errors import (
     TransferHeaderInvalid,
     TransferTooLarge,
 )
+from engine.protocol import MAX_RECORD_BYTES
 from engine.protocol.serialization import (
     DIGEST_BYTES,
     MAX_NAME_LENGTH,
     MIN_FRAME_BYTES,
-    TRANSFER_ID_BYTES,
     FrameMetadata,
     Kind,
 )
 
-CHUNK_BYTES = 900_000
-"""Most bytes of a frame in one record: below every default limit of every Kafka."""
+CHUNK_BYTES = MAX_RECORD_BYTES
+"""Bytes of a frame in each record but the last, which may have fewer."""
+TRANSFER_ID_BYTES = 16
+"""So many bytes from the start of a frame's digest name its transfer."""
 MAX_OPEN_TRANSFERS_PER_CLIENT = 2
 """Unfinished transfers of one kind from one client."""
 MAX_OPEN_TRANSFERS = 1000

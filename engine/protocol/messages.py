@@ -13,9 +13,10 @@ from msgspec import Meta
 
 from engine import untrusted_json
 from engine.errors import MessageInvalid
+from engine.protocol import MAX_RECORD_BYTES
 
-MAX_MESSAGE_BYTES = 900_000
-"""A control message is one record."""
+MAX_MESSAGE_BYTES = MAX_RECORD_BYTES
+"""A message is one record."""
 _MOST_DIGITS = 18
 
 

@@ -34,7 +34,6 @@ from engine.errors import (
 MAGIC = b"FLW1"
 VERSION = 1
 DIGEST_BYTES = 32
-TRANSFER_ID_BYTES = 16
 PAYLOAD_ALIGNMENT = 64
 MAX_METADATA_BYTES = 4 << 20
 MAX_PAYLOAD_BYTES = 8 << 30
@@ -116,11 +115,6 @@ class Frame:
     """Read-only view of the bytes that were parsed."""
     digest: bytes
     """The 32 bytes at the end."""
-
-    @property
-    def transfer_id(self) -> str:
-        """The name of this frame among transfers, 32 hex digits."""
-        return self.digest[:TRANSFER_ID_BYTES].hex()
 
     def vector(self, layout: Layout) -> Vector:
         """The decoded vector, of `layout.size` values; with codec `none` a read-only view of the frame.

@@ -24,9 +24,6 @@ PARTITIONS: Mapping[str, int] = {
 }
 """The topics of a federation, before the prefix, and how many partitions each has."""
 
-MAX_RECORD_BYTES = 900_000
-"""The largest value of a record: it fits every default limit of every Kafka."""
-
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -107,7 +104,7 @@ class Transport(Protocol):
         When another broker has come, the delivery is an error at once, and the next `poll` says why.
 
         Raises:
-            ValueError: `value` is longer than `MAX_RECORD_BYTES`.
+            ValueError: `value` is longer than `engine.protocol.MAX_RECORD_BYTES`.
         """
         ...
 

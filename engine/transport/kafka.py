@@ -9,7 +9,8 @@ import time
 from collections.abc import Mapping
 
 from engine.errors import BrokerReset, BrokerUnreachable
-from engine.transport.base import MAX_RECORD_BYTES, REPLACED, Delivery, Headers, Health, Place, Record
+from engine.protocol import MAX_RECORD_BYTES
+from engine.transport.base import REPLACED, Delivery, Headers, Health, Place, Record
 from engine.transport.kafka_client import ClientContext
 from engine.transport.kafka_reader import KafkaReader
 from engine.transport.kafka_settings import EMBEDDED, REAL, Settings

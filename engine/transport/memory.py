@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.errors import BrokerReset, BrokerUnreachable
+from engine.protocol import MAX_RECORD_BYTES
 from engine.transport.base import (
-    MAX_RECORD_BYTES,
     PARTITIONS,
     REPLACED,
     Delivery,

@@ -44,7 +44,7 @@ def test_records_fit_and_join_to_the_frame():
         CHUNK_BYTES,
         HEADER.size - 2 * CHUNK_BYTES,
     ]
-    assert parse_frame(b"".join(record.value for record in RECORDS)).transfer_id == HEADER.transfer
+    assert parse_frame(b"".join(record.value for record in RECORDS)).digest[:16].hex() == HEADER.transfer
 
 
 def test_headers_survive_the_record():
@@ -104,7 +104,7 @@ def test_any_order_with_repeats_gives_the_frame_once(order):
     complete = [add(assembler, RECORDS[seq], offset=40 + n, now=float(n)) for n, seq in enumerate(order)]
     (transfer,) = [c for c in complete if c is not None]
 
-    assert parse_frame(transfer.frame).transfer_id == HEADER.transfer
+    assert parse_frame(transfer.frame).digest[:16].hex() == HEADER.transfer
     assert (transfer.header, transfer.place, transfer.first_offset, transfer.started_at) == (
         HEADER,
         PLACE,
@@ -355,7 +355,7 @@ class Network(RuleBasedStateMachine):
                 parse_frame(complete.frame)
             self.assembler.forget(header.transfer)
         else:
-            assert parse_frame(complete.frame).transfer_id == header.transfer
+            assert parse_frame(complete.frame).digest[:16].hex() == header.transfer
             self.finished.add(header.transfer)
 
     def _expect(self, header, seq, altered):

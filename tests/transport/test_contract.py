@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from engine.errors import BrokerReset, BrokerUnreachable
+from engine.protocol import MAX_RECORD_BYTES
 from engine.transport.base import (
     CONTROL,
     GLOBAL_MODEL,
-    MAX_RECORD_BYTES,
     MODEL_UPDATES,
     PARTITIONS,
     TELEMETRY,
