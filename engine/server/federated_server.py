@@ -21,9 +21,9 @@ from engine.errors import TooFewClients
 from engine.failpoints import reach
 from engine.protocol import messages
 from engine.server.checkpoint import Checkpoint, CheckpointHeader, RoundSummary
-from engine.server.correspondence import Correspondence
 from engine.server.evaluation import Evaluated, EvaluationWorker
 from engine.server.intake import Arrival
+from engine.server.message_loop import MessageLoop
 from engine.server.metrics import ServerMetrics, append_row, rewrite_rows
 from engine.server.round import Contribution, Round
 from engine.server.takeover import Takeover, take_over
@@ -67,7 +67,7 @@ class FederatedServer:
         takeover = take_over(config, run_dir, transport, evaluator, self._strategy)
         self._adopt(takeover)
         rewrite_rows(run_dir / "metrics.csv", run_dir / "events.jsonl")
-        self._outside = Correspondence(
+        self._loop = MessageLoop(
             config,
             transport,
             takeover,
@@ -106,7 +106,7 @@ class FederatedServer:
             Overtaken: another server took the run over.
         """
         minutes = duration_minutes or self.config.duration_minutes
-        self._outside.announce_takeover(self._rounds_done, self._weights, self._digest)
+        self._loop.announce_takeover(self._rounds_done, self._weights, self._digest)
         self._complete_last_round()
         reason = self._reason_to_end(minutes)
         if not reason:
@@ -120,14 +120,14 @@ class FederatedServer:
     def close(self) -> None:
         """Lets go of the broker and the run directory."""
         self._evaluation.close()
-        self._outside.close()
+        self._loop.close()
         self._journal.close()
         os.close(self._lock)
 
     def _reason_to_end(self, duration_minutes: float | None) -> str:
         if self.config.round_limit is not None and self._rounds_done >= self.config.round_limit:
             return f"all {self.config.round_limit} rounds are done"
-        if self._outside.operators.stop_after_round:
+        if self._loop.operators.stop_after_round:
             return f"stopped by an operator after round {self._rounds_done}"
         if duration_minutes is not None and self._clock() - self._started_at >= 60 * duration_minutes:
             return f"{duration_minutes:g} minutes have passed"
@@ -152,33 +152,33 @@ class FederatedServer:
         if self._rounds_done or self._journal.history.opened:
             return
         deadline = self._clock() + self.config.start_timeout_s
-        while self._clock() < deadline and self._outside.is_somebody_awaited():
+        while self._clock() < deadline and self._loop.is_somebody_awaited():
             self._idle()
 
     def _conclude(self, reason: str) -> None:
         self._await_evaluation()
         self._evaluator.save_model(self._weights.vector, str(self.run_dir / "final.keras"))
-        self._outside.say(messages.RunEnded(run=self.config.run_id, epoch=self._epoch, reason=reason))
-        self._outside.flush()
+        self._loop.say(messages.RunEnded(run=self.config.run_id, epoch=self._epoch, reason=reason))
+        self._loop.flush()
 
     # --- one round
 
     def _run_round(self) -> None:
-        self._outside.recycle_broker_if_large(self._idle)
-        self._outside.open_round(self._next_round())
+        self._loop.recycle_broker_if_large(self._idle)
+        self._loop.open_round(self._next_round())
         weights = self.aggregate_model_updates(self.receive_model_updates())
         self._close_round(weights)
 
     def _next_round(self) -> Round:
         number = self._rounds_done + 1
         interrupted = self._journal.history.cohort_of(number)
-        cohort = interrupted or self._outside.members.clients()
+        cohort = interrupted or self._loop.members.clients()
         current = Round(
             number=number,
             base_digest=self._digest,
             cohort=cohort,
-            quorum=self._outside.operators.quorum,
-            deadline_s=self._outside.operators.deadline_s,
+            quorum=self._loop.operators.quorum,
+            deadline_s=self._loop.operators.deadline_s,
             resumed=interrupted is not None,
         )
         if not current.is_reachable():
@@ -202,11 +202,11 @@ class FederatedServer:
         Raises:
             TooFewClients: so many left that the round can never close.
         """
-        current = self._outside.the_round()
+        current = self._loop.the_round()
         give_up_at = math.inf if timeout_ms is None else self._clock() + timeout_ms / 1000
         received, most = 0, math.inf if max_updates is None else max_updates
         while not current.may_close(self._clock()):
-            for arrival, update in self._outside.turn():
+            for arrival, update in self._loop.turn():
                 yield update
                 self._hold(arrival, update)
                 received += 1
@@ -240,10 +240,10 @@ class FederatedServer:
 
     def send_global_model(self) -> None:
         """Publishes the current model, and after it its manifest."""
-        self._outside.publish_model(self._weights, self._digest, self._rounds_done)
+        self._loop.publish_model(self._weights, self._digest, self._rounds_done)
 
     def _hold(self, arrival: Arrival, update: ClientUpdate) -> None:
-        current = self._outside.the_round()
+        current = self._loop.the_round()
         norm = float(np.linalg.norm(update.delta))
         contribution = Contribution(
             transfer=arrival.header.transfer,
@@ -255,13 +255,13 @@ class FederatedServer:
         )
         current.contributions[update.client] = contribution
         self.metrics.client_updates.append((update.round, update.client, update.num_examples, norm))
-        self._outside.acknowledge(arrival, update, contribution, norm)
+        self._loop.acknowledge(arrival, update, contribution, norm)
 
     def _close_round(self, weights: Weights) -> None:
-        current = self._outside.the_round()
+        current = self._loop.the_round()
         current.is_closed = True
         digest = weights.digest()
-        summary = self._outside.summarise(current, self.metrics.aggregation_times[-1])
+        summary = self._loop.summarise(current, self.metrics.aggregation_times[-1])
         self._await_evaluation()  # `round_finished` of the round before comes first
         reach("server.before_checkpoint", current.number)
         self._store.write(self._checkpoint(current, weights, digest, summary))
@@ -284,16 +284,16 @@ class FederatedServer:
             layout=weights.layout,
             accepted=tuple(current.contributions),
             summary=summary,
-            members=self._outside.members.parts,
-            incarnation=self._outside.incarnation,
-            safe_offsets=self._outside.safe_offsets(),
+            members=self._loop.members.parts,
+            incarnation=self._loop.incarnation,
+            safe_offsets=self._loop.safe_offsets(),
             strategy_arrays=tuple((name, array.size) for name, array in self._strategy_state.items()),
         )
         return Checkpoint(header, weights, self._strategy_state)
 
     def _say_closed(self, number: int, updates: int, accepted: tuple[str, ...]) -> None:
         self._journal.record(telemetry.RoundClosed(round=number, updates=updates, digest=self._digest))
-        self._outside.say(
+        self._loop.say(
             messages.RoundClosed(
                 run=self.config.run_id,
                 epoch=self._epoch,
@@ -351,5 +351,5 @@ class FederatedServer:
 
     def _idle(self) -> None:
         """One turn in which no update can enter a round."""
-        for _ in self._outside.turn():
+        for _ in self._loop.turn():
             pass

@@ -13,8 +13,8 @@ from engine.commands import (
 )
 from engine.config import RunConfig
 from engine.server.operator_socket import OperatorSocket
-from engine.server.reception import Reception
 from engine.server.round import Round
+from engine.server.telemetry_handler import TelemetryHandler
 
 
 class Operators:
@@ -22,13 +22,15 @@ class Operators:
 
     Args:
         socket_path: where commands are taken; None for a server on its own.
-        reception: told of clients whose process ended.
+        telemetry_handler: told of clients whose process ended.
         config: the rules at the start.
     """
 
-    def __init__(self, socket_path: Path | None, reception: Reception, config: RunConfig) -> None:
+    def __init__(
+        self, socket_path: Path | None, telemetry_handler: TelemetryHandler, config: RunConfig
+    ) -> None:
         self._socket = OperatorSocket(socket_path) if socket_path else None
-        self._reception = reception
+        self._telemetry = telemetry_handler
         self._num_parts = config.num_parts
         self.quorum, self.deadline_s = config.quorum, config.deadline_s
         self.stop_after_round = False
@@ -53,10 +55,10 @@ class Operators:
     def _carry_out(self, command: ServerCommand, current: Round | None, now: float) -> Answer:
         match command:
             case ClientExited(will_restart=True):
-                self._reception.lose(command.client, command.reason, now)
+                self._telemetry.lose(command.client, command.reason, now)
             case ClientExited():
                 self.given_up.add(command.client)
-                self._reception.dismiss(command.client, command.reason)
+                self._telemetry.dismiss(command.client, command.reason)
             case StopAfterRound():
                 self.stop_after_round = True
                 return Answer(ok=True, text="the run ends after this round")
@@ -78,7 +80,7 @@ class Operators:
         return Answer(ok=True, text=f"from now on: quorum {self.quorum}, deadline_s {self.deadline_s}")
 
     def _view(self, current: Round | None) -> dict[str, object]:
-        members = self._reception.members
+        members = self._telemetry.members
         return {
             "round": current.number if current else None,
             "cohort": list(current.cohort) if current else [],

@@ -789,13 +789,13 @@ def test_the_strategy_makes_the_step(server, monkeypatch):
 
 
 def test_updates_are_received_up_to_a_number_or_a_time(server):
-    run, outside = server.run, server._outside
-    outside.announce_takeover(0, server._weights, server._digest)
+    run, loop = server.run, server._loop
+    loop.announce_takeover(0, server._weights, server._digest)
     peers = [run.peer(client) for client in "123"]
     for peer in peers:
         peer.tell(messages.Join(run="run", client=peer.client, session="s", host="h", pid=1, part=None))
     server._idle()
-    outside.open_round(server._next_round())
+    loop.open_round(server._next_round())
     opened = peers[0].wait_for(RoundOpened)
 
     assert list(server.receive_model_updates(timeout_ms=0)) == []

@@ -1,4 +1,4 @@
-"""What every client must be able to learn at any moment: the current model and the open round."""
+"""Keeps the current model and the open round published: what every client must be able to learn."""
 
 from collections.abc import Callable
 
@@ -6,24 +6,24 @@ from engine import telemetry
 from engine.core.weights import Weights
 from engine.failpoints import reach
 from engine.protocol.messages import RoundOpened
-from engine.server.announcer import Announcer
 from engine.server.journal import Journal
 from engine.server.round import Round
+from engine.server.server_channel import ServerChannel
 
 _REPUBLISH_PAUSE_S = 5.0
 
 
-class Bulletin:
+class Publisher:
     """Publishes the model, then the round; again whenever the broker lost them or did not take them.
 
     Args:
-        announcer: the server's voice.
+        channel: what the server writes to.
         journal: told of a round when it is first announced.
         clock: monotonic seconds.
     """
 
-    def __init__(self, announcer: Announcer, journal: Journal, clock: Callable[[], float]) -> None:
-        self._announcer, self._journal, self._clock = announcer, journal, clock
+    def __init__(self, channel: ServerChannel, journal: Journal, clock: Callable[[], float]) -> None:
+        self._channel, self._journal, self._clock = channel, journal, clock
         self._model: tuple[Weights, str, int] | None = None
         self._is_published = self._is_announced = False
         self._published_at = 0.0
@@ -48,7 +48,7 @@ class Bulletin:
 
     def forget(self) -> None:
         """The broker is another one, and empty: everything has to be said again."""
-        self._announcer.forget()
+        self._channel.forget()
         self._is_published = self._is_announced = False
 
     def publish_on_request(self) -> None:
@@ -60,7 +60,7 @@ class Bulletin:
         if self._model is None:
             return
         self._published_at, self._is_announced = self._clock(), False
-        self._is_published = self._announcer.publish_model(*self._model)
+        self._is_published = self._channel.publish_model(*self._model)
         if self._is_published:
             reach("server.model_published", self._model[2])
 
@@ -81,10 +81,10 @@ class Bulletin:
                     held=list(current.contributions),
                 )
             )
-        self._announcer.say(
+        self._channel.say(
             RoundOpened(
-                run=self._announcer.run,
-                epoch=self._announcer.epoch,
+                run=self._channel.run,
+                epoch=self._channel.epoch,
                 round=current.number,
                 base=current.base_digest,
                 cohort=current.waited_for(),

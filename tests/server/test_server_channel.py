@@ -8,7 +8,7 @@ from engine.errors import BrokerReset
 from engine.protocol import messages
 from engine.protocol.chunks import TransferHeader
 from engine.protocol.serialization import parse_frame
-from engine.server.announcer import DEAD_LETTER_BYTES, Announcer
+from engine.server.server_channel import DEAD_LETTER_BYTES, ServerChannel
 from engine.training.layouts import get_random_weights
 from engine.transport.base import CONTROL, DEAD_LETTER, GLOBAL_MODEL, MODEL_UPDATES, Place
 from engine.transport.memory import MemoryBroker, MemoryTransport
@@ -31,8 +31,8 @@ def transport(broker):
 
 
 @pytest.fixture
-def announcer(transport):
-    return Announcer(transport, "run", EPOCH)
+def channel(transport):
+    return ServerChannel(transport, "run", EPOCH)
 
 
 @pytest.fixture
@@ -56,19 +56,19 @@ def said(records):
     return [messages.decode_control(record.value) for record in records]
 
 
-def test_each_record_of_control_names_the_epoch_and_the_current_manifest(announcer, read, weights):
-    announcer.say(STARTED)
-    announcer.publish_model(weights, "digest", 0)
-    announcer.say(RECEIPT)
+def test_each_record_of_control_names_the_epoch_and_the_current_manifest(channel, read, weights):
+    channel.say(STARTED)
+    channel.publish_model(weights, "digest", 0)
+    channel.say(RECEIPT)
 
     headers = [record.headers for record in read(CONTROL)]
     assert [header["epoch"] for header in headers] == [b"4"] * 3
     assert [header["manifest"] for header in headers] == [b"-1", b"-1", b"1"]
 
 
-def test_the_manifest_names_chunks_that_are_all_there(announcer, read, weights):
-    announcer.publish_model(weights, "zeroth", 0)
-    assert announcer.publish_model(weights, "digest", 3)
+def test_the_manifest_names_chunks_that_are_all_there(channel, read, weights):
+    channel.publish_model(weights, "zeroth", 0)
+    assert channel.publish_model(weights, "digest", 3)
 
     manifest = said(read(CONTROL))[-1]
     chunks = read(GLOBAL_MODEL)[manifest.first_offset :]
@@ -82,50 +82,50 @@ def test_the_manifest_names_chunks_that_are_all_there(announcer, read, weights):
 
 def test_the_same_model_is_the_same_transfer_whoever_publishes_it(transport, read, weights):
     for epoch in (1, 2):
-        Announcer(transport, "run", epoch).publish_model(weights, "digest", 0)
+        ServerChannel(transport, "run", epoch).publish_model(weights, "digest", 0)
 
     first, second = said(read(CONTROL))
     assert first.transfer == second.transfer
 
 
-def test_a_model_that_the_broker_does_not_take_is_not_announced(announcer, broker, read, weights):
+def test_a_model_that_the_broker_does_not_take_is_not_announced(channel, broker, read, weights):
     broker.restart()
 
-    assert not announcer.publish_model(weights, "digest", 0)
+    assert not channel.publish_model(weights, "digest", 0)
     MemoryTransport(broker).create_topics()
     assert read(CONTROL) == []
 
 
-def test_the_bytes_of_models_are_counted(announcer, weights):
-    announcer.publish_model(weights, "digest", 0)
-    announcer.publish_model(weights, "digest", 1)
+def test_the_bytes_of_models_are_counted(channel, weights):
+    channel.publish_model(weights, "digest", 0)
+    channel.publish_model(weights, "digest", 1)
 
-    assert announcer.frame_bytes > weights.layout.num_bytes
-    assert announcer.bytes_sent > 2 * weights.layout.num_bytes
+    assert channel.frame_bytes > weights.layout.num_bytes
+    assert channel.bytes_sent > 2 * weights.layout.num_bytes
 
 
-def refused(announcer, transport, broker, *sent):
+def refused(channel, transport, broker, *sent):
     """Says what the broker does not take: it has been replaced, and nobody has noticed yet."""
     broker.restart()
     for message in sent:
-        announcer.say(message)
+        channel.say(message)
     with pytest.raises(BrokerReset):
         transport.poll(0.0)
     transport.create_topics()
 
 
-def test_what_the_broker_did_not_take_is_said_again(announcer, transport, broker, read):
-    refused(announcer, transport, broker, STARTED)
-    announcer.repeat_failed()
-    announcer.flush()
-    announcer.repeat_failed()
+def test_what_the_broker_did_not_take_is_said_again(channel, transport, broker, read):
+    refused(channel, transport, broker, STARTED)
+    channel.repeat_failed()
+    channel.flush()
+    channel.repeat_failed()
 
     assert said(read(CONTROL)) == [STARTED]
 
 
-def test_a_receipt_is_not_since_its_client_sends_again(announcer, transport, broker, read):
-    refused(announcer, transport, broker, RECEIPT)
-    announcer.repeat_failed()
+def test_a_receipt_is_not_since_its_client_sends_again(channel, transport, broker, read):
+    refused(channel, transport, broker, RECEIPT)
+    channel.repeat_failed()
 
     assert read(CONTROL) == []
 
@@ -133,33 +133,33 @@ def test_a_receipt_is_not_since_its_client_sends_again(announcer, transport, bro
 def test_what_is_on_its_way_is_not_repeated(broker, read):
     broker.logs.clear()
     transport = MemoryTransport(broker)
-    announcer = Announcer(transport, "run", EPOCH)
-    announcer.say(STARTED)  # there is no topic yet
-    announcer.repeat_failed()
+    channel = ServerChannel(transport, "run", EPOCH)
+    channel.say(STARTED)  # there is no topic yet
+    channel.repeat_failed()
     transport.create_topics()
-    announcer.flush()
+    channel.flush()
 
     assert said(read(CONTROL)) == [STARTED]
 
 
 def test_on_an_empty_broker_there_is_no_manifest_and_nothing_to_repeat(
-    announcer, transport, broker, read, weights
+    channel, transport, broker, read, weights
 ):
-    announcer.publish_model(weights, "digest", 0)
-    refused(announcer, transport, broker, STARTED)
-    announcer.forget()
-    announcer.repeat_failed()
-    announcer.say(RECEIPT)
-    announcer.flush()
+    channel.publish_model(weights, "digest", 0)
+    refused(channel, transport, broker, STARTED)
+    channel.forget()
+    channel.repeat_failed()
+    channel.say(RECEIPT)
+    channel.flush()
 
     (record,) = read(CONTROL)
     assert record.headers["manifest"] == b"-1"
-    assert announcer.bytes_sent == 0
+    assert channel.bytes_sent == 0
 
 
-def test_a_rejected_record_is_kept_in_part_with_its_reason_and_where_it_lay(announcer, read):
-    announcer.bury(b"x" * (DEAD_LETTER_BYTES + 1), "not_finite", Place(MODEL_UPDATES, 2), 17)
-    announcer.flush()
+def test_a_rejected_record_is_kept_in_part_with_its_reason_and_where_it_lay(channel, read):
+    channel.bury(b"x" * (DEAD_LETTER_BYTES + 1), "not_finite", Place(MODEL_UPDATES, 2), 17)
+    channel.flush()
 
     (letter,) = read(DEAD_LETTER)
     assert len(letter.value) == DEAD_LETTER_BYTES
@@ -171,8 +171,8 @@ def test_a_rejected_record_is_kept_in_part_with_its_reason_and_where_it_lay(anno
     }
 
 
-def test_weights_are_not_touched_by_publishing(announcer, weights):
+def test_weights_are_not_touched_by_publishing(channel, weights):
     before = Weights(weights.layout, weights.vector.copy())
-    announcer.publish_model(weights, "digest", 0)
+    channel.publish_model(weights, "digest", 0)
 
     assert weights.digest() == before.digest()

@@ -1,4 +1,4 @@
-"""The server's dealings with everyone else, a turn at a time: clients, operators, and the broker."""
+"""One turn of the server: what clients, operators and the broker have brought, and what has to be said."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,20 +10,20 @@ from engine.core.weights import Weights
 from engine.errors import BrokerReset, BrokerUnreachable, MessageInvalid, Overtaken
 from engine.failpoints import reach
 from engine.protocol import messages
-from engine.server import accounts
-from engine.server.announcer import Announcer
+from engine.server import round_report
 from engine.server.broker_watch import BrokerWatch
-from engine.server.bulletin import Bulletin
 from engine.server.checkpoint import RoundSummary
 from engine.server.gate import Gate
 from engine.server.intake import UPDATE_PLACES, Arrival, Intake, Refusal, Repetition
 from engine.server.members import Members
 from engine.server.operators import Operators
-from engine.server.reception import Reception
+from engine.server.publisher import Publisher
 from engine.server.recycling import why_recycle
-from engine.server.referee import Referee
 from engine.server.round import Contribution, Round
+from engine.server.server_channel import ServerChannel
 from engine.server.takeover import Takeover
+from engine.server.telemetry_handler import TelemetryHandler
+from engine.server.update_handler import UpdateHandler
 from engine.transport.base import (
     CONTROL,
     MODEL_UPDATES,
@@ -39,7 +39,7 @@ _REPLAY_PATIENCE_S = 10.0
 _RECYCLE_WAIT_S = 60.0
 
 
-class Correspondence:
+class MessageLoop:
     """Reads, answers, announces, and goes on when the broker is replaced.
 
     Args:
@@ -67,21 +67,21 @@ class Correspondence:
         self._embedded, self._num_clients = config.embedded_broker, config.clients
         self._transport, self._journal, self._clock = transport, takeover.journal, clock
         layout = takeover.checkpoint.header.layout
-        self._announcer = Announcer(transport, self._run, self._epoch)
+        self._channel = ServerChannel(transport, self._run, self._epoch)
         self._intake = Intake(layout, run_dir, clock)
         self._watch = BrokerWatch(transport, self._journal, config.broker_timeout_s)
         self.members = Members(config.num_parts, config.client_timeout_s)
-        self._reception = Reception(
+        self._telemetry = TelemetryHandler(
             members=self.members,
-            announcer=self._announcer,
+            channel=self._channel,
             journal=self._journal,
             num_parts=config.num_parts,
             examples_by_part=examples_by_part,
         )
         gate = Gate(self._run, layout, examples_by_part)
-        self._referee = Referee(gate, self._announcer, self._journal)
-        self.operators = Operators(socket_path, self._reception, config)
-        self._bulletin = Bulletin(self._announcer, self._journal, clock)
+        self._updates = UpdateHandler(gate, self._channel, self._journal)
+        self.operators = Operators(socket_path, self._telemetry, config)
+        self._publisher = Publisher(self._channel, self._journal, clock)
         self._needs_restoring = False
         self._restore_members(takeover)
         self._positions, self._replay_end = takeover.positions, takeover.replay_end
@@ -112,14 +112,14 @@ class Correspondence:
         self._replayed_at = self._clock()
 
     def say(self, message: messages.ControlMessage) -> None:
-        self._announcer.say(message)
+        self._channel.say(message)
 
     def flush(self) -> None:
-        self._announcer.flush()
+        self._channel.flush()
 
     def publish_model(self, weights: Weights, digest: str, round_number: int) -> None:
         """Makes this the current model; if the broker does not take it now, it is tried again each turn."""
-        self._bulletin.set_model(weights, digest, round_number)
+        self._publisher.set_model(weights, digest, round_number)
 
     def the_round(self) -> Round:
         """The newest round.
@@ -127,33 +127,33 @@ class Correspondence:
         Raises:
             RuntimeError: none has been opened yet.
         """
-        if self._bulletin.round is None:
+        if self._publisher.round is None:
             raise RuntimeError("no round has been opened")
-        return self._bulletin.round
+        return self._publisher.round
 
     def open_round(self, current: Round) -> None:
         """Makes this the open round; it is announced once the model is out and old updates are read."""
-        self._bulletin.open_round(current)
-        self._reception.follow_round(current.number)
-        self._renew_bulletin()
+        self._publisher.open_round(current)
+        self._telemetry.follow_round(current.number)
+        self._renew_publication()
 
     def is_somebody_awaited(self) -> bool:
         """Whether a client that was started with the run has neither joined nor been given up on."""
         gone = self.operators.given_up.intersection(map(str, range(1, self._num_clients + 1)))
         return len(self.members) + len(gone) < self._num_clients
 
-    def _renew_bulletin(self) -> None:
+    def _renew_publication(self) -> None:
         if not (self._watch.is_lost or self._needs_restoring or self._is_replaying()):
-            self._bulletin.renew()
+            self._publisher.renew()
 
     def acknowledge(
         self, arrival: Arrival, update: ClientUpdate, contribution: Contribution, norm: float
     ) -> None:
         """An update is in the sum: records it and tells its client."""
         if (update.round, update.client) not in self._journal.history.accepted:
-            self._journal.record(accounts.accepted(update, contribution, norm, self.the_round()))
+            self._journal.record(round_report.accepted(update, contribution, norm, self.the_round()))
         if not self._is_old(arrival.record):
-            self._referee.hold(arrival)
+            self._updates.hold(arrival)
             reach("server.receipt_sent", update.round, first=self.flush)
 
     # --- listening
@@ -181,19 +181,19 @@ class Correspondence:
                 self._notice_rival(record)
 
     def _keep_house(self) -> None:
-        now, current = self._clock(), self._bulletin.round
+        now, current = self._clock(), self._publisher.round
         self._watch.check()
         if self._needs_restoring:
             self._restore()
         self.operators.obey(current, now)
         if self._watch.is_lost:
             self.members.excuse_silence(now)
-        self._reception.check_silence(now)
+        self._telemetry.check_silence(now)
         self._intake.expire()
-        self._announcer.repeat_failed()
+        self._channel.repeat_failed()
         if current is not None:
             current.leave(client for client in current.cohort if client not in self.members)
-        self._renew_bulletin()
+        self._renew_publication()
 
     def _take(self, record: Record) -> Iterator[tuple[Arrival, ClientUpdate]]:
         outcome, is_old = self._intake.take(record), self._is_old(record)
@@ -207,26 +207,26 @@ class Correspondence:
                 else:
                     yield outcome, update
             case Repetition() if not is_old:
-                self._referee.repeat(outcome)
+                self._updates.repeat(outcome)
             case Refusal() if not is_old:
-                self._referee.refuse(outcome)
+                self._updates.refuse(outcome)
 
     def _judge(self, arrival: Arrival, *, quiet: bool) -> ClientUpdate | None:
-        current = self._bulletin.round
+        current = self._publisher.round
         if current is None:
             return None
         client = arrival.frame.metadata.client
         part = self.members[client].part if client in self.members else None
-        return self._referee.judge(arrival, current, part, quiet=quiet)
+        return self._updates.judge(arrival, current, part, quiet=quiet)
 
     def _hear(self, record: Record) -> None:
         try:
             message = messages.decode_telemetry(record.value)
         except MessageInvalid as error:
-            self._referee.refuse(Refusal(None, record, error))
+            self._updates.refuse(Refusal(None, record, error))
             return
-        if self._reception.hear(message, self._clock()):
-            self._bulletin.publish_on_request()
+        if self._telemetry.hear(message, self._clock()):
+            self._publisher.publish_on_request()
 
     def _notice_rival(self, record: Record) -> None:
         epoch = messages.header_number(record.headers, "epoch")
@@ -251,7 +251,7 @@ class Correspondence:
         except BrokerUnreachable:
             return  # the next turn tries again, until the watch gives up
         self._needs_restoring = False
-        self._bulletin.forget()
+        self._publisher.forget()
         self._replay_end = {}
         self._intake.start_at({})
         topics = (MODEL_UPDATES, TELEMETRY, CONTROL)
@@ -265,7 +265,7 @@ class Correspondence:
         Args:
             idle: takes one turn.
         """
-        stored = self._announcer.bytes_sent + self._intake.bytes_taken
+        stored = self._channel.bytes_sent + self._intake.bytes_taken
         reason = why_recycle(self._transport.health(), stored) if self._embedded else ""
         if not reason or not self.operators.request_recycling(reason):
             return
@@ -283,11 +283,11 @@ class Correspondence:
         """What is known of a round that has just been aggregated; records who was late."""
         for client in current.missing():
             self._journal.record(telemetry.ClientLate(client=client, round=current.number))
-        return accounts.summarise(
+        return round_report.summarise(
             current,
             now=self._clock(),
             aggregation_s=aggregation_s,
-            bytes_down=self._reception.downloads * self._announcer.frame_bytes,
+            bytes_down=self._telemetry.downloads * self._channel.frame_bytes,
         )
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Everything the server says to its clients: on `control`, in order, and models on `global_model`."""
+"""All that the server writes to the broker: `control`, in order, models on `global_model`, `dead_letter`."""
 
 from engine.core.weights import Weights
 from engine.failpoints import reach
@@ -14,8 +14,8 @@ DEAD_LETTER_BYTES = 4096
 _FLUSH_S = 60.0
 
 
-class Announcer:
-    """The server's voice.
+class ServerChannel:
+    """The one writer of the server's topics.
 
     Args:
         transport: where to speak.

@@ -5,11 +5,11 @@ from engine.core.update import ClientUpdate
 from engine.errors import ProtocolError, UpdateRejected
 from engine.protocol.chunks import TransferHeader
 from engine.protocol.messages import Receipt
-from engine.server.announcer import Announcer
 from engine.server.gate import Gate
 from engine.server.intake import Arrival, Refusal, Repetition
 from engine.server.journal import Journal
 from engine.server.round import Round
+from engine.server.server_channel import ServerChannel
 from engine.transport.base import Record
 
 HELD = "held"
@@ -17,11 +17,11 @@ _LONGEST_DETAIL = 300
 """Characters: an error can quote what the sender wrote, which may fill a whole frame."""
 
 
-class Referee:
+class UpdateHandler:
     """Judges arrivals against the open round and makes the verdicts known."""
 
-    def __init__(self, gate: Gate, announcer: Announcer, journal: Journal) -> None:
-        self._gate, self._announcer, self._journal = gate, announcer, journal
+    def __init__(self, gate: Gate, channel: ServerChannel, journal: Journal) -> None:
+        self._gate, self._channel, self._journal = gate, channel, journal
 
     def judge(
         self, arrival: Arrival, current: Round, part: int | None, *, quiet: bool
@@ -66,19 +66,19 @@ class Referee:
 
     def _answer(self, header: TransferHeader, verdict: str) -> None:
         receipt = Receipt(
-            run=self._announcer.run,
-            epoch=self._announcer.epoch,
+            run=self._channel.run,
+            epoch=self._channel.epoch,
             round=header.round,
             client=header.client,
             transfer=header.transfer,
             verdict=verdict,
         )
-        self._announcer.say(receipt)
+        self._channel.say(receipt)
 
     def _reject(
         self, record: Record, client: str, round_number: int | None, reason: str, detail: str
     ) -> None:
-        self._announcer.bury(record.value, reason, record.place, record.offset)
+        self._channel.bury(record.value, reason, record.place, record.offset)
         self._journal.record(
             telemetry.UpdateRejected(
                 client=client,

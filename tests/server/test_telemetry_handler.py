@@ -7,16 +7,16 @@ import pytest
 from engine import telemetry
 from engine.event_log import read_events
 from engine.protocol import messages
-from engine.server.announcer import Announcer
 from engine.server.journal import Journal
 from engine.server.members import Members
-from engine.server.reception import Reception
+from engine.server.server_channel import ServerChannel
+from engine.server.telemetry_handler import TelemetryHandler
 from engine.transport.base import CONTROL, Place
 from engine.transport.memory import MemoryBroker, MemoryTransport
 
 
 class House:
-    """A reception with its journal and its voice, and what came of both."""
+    """A telemetry_handler with its journal and its voice, and what came of both."""
 
     def __init__(self, folder):
         self._broker = MemoryBroker()
@@ -25,16 +25,16 @@ class House:
         self._path = folder / "events.jsonl"
         self.journal = Journal(self._path, "run", logging.getLogger("test"))
         self.members = Members(2, 15.0)
-        self.reception = Reception(
+        self.telemetry_handler = TelemetryHandler(
             members=self.members,
-            announcer=Announcer(transport, "run", 1),
+            channel=ServerChannel(transport, "run", 1),
             journal=self.journal,
             num_parts=2,
             examples_by_part={0: 1000},
         )
 
     def hear(self, kind, *, client="1", now=0.0, run="run", **fields):
-        return self.reception.hear(kind(run=run, client=client, **fields), now)
+        return self.telemetry_handler.hear(kind(run=run, client=client, **fields), now)
 
     def join(self, client="1", now=0.0, **fields):
         values = {"session": "s", "host": "here", "pid": 7, "part": None} | fields
@@ -92,8 +92,8 @@ def test_who_finds_no_free_part_is_told_why(house):
 
 def test_a_member_that_falls_silent_is_lost_once_and_back_when_it_is_heard(house):
     house.join()
-    house.reception.check_silence(15.1)
-    house.reception.check_silence(16.0)
+    house.telemetry_handler.check_silence(15.1)
+    house.telemetry_handler.check_silence(16.0)
     house.hear(messages.Heartbeat, now=18.1, session="s", state="idle", round=None)
 
     assert house.events()[1:] == [
@@ -113,7 +113,7 @@ def test_a_member_that_falls_silent_is_lost_once_and_back_when_it_is_heard(house
 def test_whatever_a_member_says_is_a_sign_of_life(house, kind, fields):
     house.join()
     house.hear(kind, now=10.0, **fields)
-    house.reception.check_silence(24.0)
+    house.telemetry_handler.check_silence(24.0)
 
     assert "1" in house.members
     assert len(house.events()) == 1
@@ -175,12 +175,12 @@ def test_a_model_that_cannot_be_read_is_asked_for(house):
 
 
 def test_downloads_of_the_open_round_are_counted(house):
-    house.reception.follow_round(2)
+    house.telemetry_handler.follow_round(2)
     for client in ("1", "2"):
         house.join(client)
         house.hear(messages.Have, client=client, round=2, digest="d")
     house.hear(messages.Have, round=1, digest="c")
-    assert house.reception.downloads == 2
+    assert house.telemetry_handler.downloads == 2
 
-    house.reception.follow_round(3)
-    assert house.reception.downloads == 0
+    house.telemetry_handler.follow_round(3)
+    assert house.telemetry_handler.downloads == 0

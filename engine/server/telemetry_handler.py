@@ -4,17 +4,17 @@ from collections.abc import Mapping
 
 from engine import telemetry
 from engine.protocol import messages
-from engine.server.announcer import Announcer
 from engine.server.journal import Journal
 from engine.server.members import Members
+from engine.server.server_channel import ServerChannel
 
 
-class Reception:
+class TelemetryHandler:
     """The server's ear for everything but updates. No clock inside: `now` is monotonic seconds.
 
     Args:
         members: who belongs; changed here alone.
-        announcer: the server's voice.
+        channel: what the server writes to.
         journal: told who joined, was lost, came back or left.
         num_parts: parts that the data are cut into.
         examples_by_part: size of each part of the data; empty where it is not known.
@@ -24,13 +24,13 @@ class Reception:
         self,
         *,
         members: Members,
-        announcer: Announcer,
+        channel: ServerChannel,
         journal: Journal,
         num_parts: int,
         examples_by_part: Mapping[int, int],
     ) -> None:
         self.members = members
-        self._announcer, self._journal = announcer, journal
+        self._channel, self._journal = channel, journal
         self._num_parts, self._examples_by_part = num_parts, examples_by_part
         self._round = 0
         self.downloads = 0
@@ -38,7 +38,7 @@ class Reception:
 
     def hear(self, message: messages.Telemetry, now: float) -> bool:
         """Takes one message; True if it asks for the model to be published again."""
-        if message.run != self._announcer.run:
+        if message.run != self._channel.run:
             return False
         match message:
             case messages.Join():
@@ -97,10 +97,10 @@ class Reception:
             )
         elif admission.came_back_after_s is not None:
             self._back(message.client, admission.came_back_after_s)
-        self._announcer.say(
+        self._channel.say(
             messages.JoinAnswered(
-                run=self._announcer.run,
-                epoch=self._announcer.epoch,
+                run=self._channel.run,
+                epoch=self._channel.epoch,
                 client=message.client,
                 session=message.session,
                 part=admission.part,
