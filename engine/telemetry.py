@@ -170,6 +170,12 @@ class BrokerRecycled(Event, frozen=True, tag="broker_recycled"):
     reason: str
 
 
+class FederationEnded(Event, frozen=True, tag="federation_ended"):
+    """There will be no further round, unless the run is resumed with more to do."""
+
+    reason: str
+
+
 class Failure(Event, frozen=True, tag="error"):
     process: str
     line: str
@@ -271,7 +277,7 @@ class Sample(Event, frozen=True, tag="sample"):
 AnyEvent = (
     ServerStarted | ClientJoined | ClientRefused | ClientLate | ClientLost | ClientBack | ClientLeft
     | RoundOpened | UpdateAccepted | UpdateRejected | RoundClosed | RoundFinished
-    | BrokerLost | BrokerBack | BrokerRecycled | Failure
+    | BrokerLost | BrokerBack | BrokerRecycled | FederationEnded | Failure
     | RunStarted | ProcessStarted | ProcessExited | Command | RunFinished | RunFailed | RunStopped | Sample
 )  # fmt: skip
 

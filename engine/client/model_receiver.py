@@ -14,10 +14,14 @@ from engine.spill import file_allocator
 from engine.transport.base import Record
 
 _STUCK_S = 5.0
+_GROWTH_BYTES = 1 << 16
+"""By how much a later model's frame may be larger: its values are as many, its metadata may be longer."""
 
 
 class ModelReceiver:
     """Holds the newest global model.
+
+    No frame larger than the server's manifests name is taken, and none before the first of them.
 
     Args:
         client: this client's id.
@@ -28,7 +32,8 @@ class ModelReceiver:
     def __init__(self, client: str, run: str, clock: Callable[[], float]) -> None:
         self._run, self._clock = run, clock
         self._log = get_client_logger(client)
-        self._assembler = Assembler(MAX_PAYLOAD_BYTES, spill=file_allocator(Path(tempfile.gettempdir())))
+        self._largest_frame = 0
+        self._assembler = Assembler(0)
         self._manifest: ModelPublished | None = None
         self._whole: CompleteTransfer | None = None
         self._progress_at = clock()
@@ -60,6 +65,11 @@ class ModelReceiver:
     def note_manifest(self, manifest: ModelPublished) -> None:
         """Says which model is the current one."""
         self._manifest, self._progress_at = manifest, self._clock()
+        if manifest.size + _GROWTH_BYTES > self._largest_frame:
+            self._largest_frame = min(manifest.size + _GROWTH_BYTES, MAX_PAYLOAD_BYTES)
+            self._assembler = Assembler(
+                self._largest_frame, spill=file_allocator(Path(tempfile.gettempdir()))
+            )
         self._adopt()
 
     def take(self, record: Record) -> None:

@@ -158,6 +158,7 @@ class FederatedServer:
     def _conclude(self, reason: str) -> None:
         self._await_evaluation()
         self._evaluator.save_model(self._weights.vector, str(self.run_dir / "final.keras"))
+        self._journal.record(telemetry.FederationEnded(reason=reason))
         self._loop.say(messages.RunEnded(run=self.config.run_id, epoch=self._epoch, reason=reason))
         self._loop.flush()
 

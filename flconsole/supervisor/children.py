@@ -21,7 +21,7 @@ from engine.telemetry import STOPPED_WITH_RUN
 from flconsole.supervisor.daemon import Sleep
 from flconsole.supervisor.exits import Exit, RestartPolicy, State
 from flconsole.supervisor.pids import create_time, kill_sessions
-from flconsole.supervisor.records import Records, RoundsFollower
+from flconsole.supervisor.records import Records, ServerFollower
 
 FINAL_CODES = {"server": frozenset({0, 2, 3, 4, 5, HOPELESS_EXIT_CODE}), "client": frozenset({0, 2, 4})}
 """Exit codes after which another try would end the same way."""
@@ -83,7 +83,7 @@ class Children:
     def __init__(
         self,
         records: Records,
-        rounds: RoundsFollower,
+        rounds: ServerFollower,
         *,
         max_restarts: int,
         stop_timeout_s: float,

@@ -13,7 +13,7 @@ from typing import ClassVar
 from engine.telemetry import STOPPED_WITH_RUN
 from flconsole.supervisor.exits import Exit, RestartPolicy, State
 from flconsole.supervisor.programs import log_path
-from flconsole.supervisor.records import Records, RoundsFollower
+from flconsole.supervisor.records import Records, ServerFollower
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -41,7 +41,7 @@ class Daemon(ABC):
         self,
         run_dir: Path,
         records: Records,
-        rounds: RoundsFollower,
+        rounds: ServerFollower,
         *,
         max_restarts: int,
         sleep: Sleep,

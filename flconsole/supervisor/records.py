@@ -52,13 +52,27 @@ class Records:
         self._log.close()
 
 
-class RoundsFollower:
-    """Follows `events.jsonl` and knows the last finished round; each poll reads only what is new."""
+_FOLLOWED = (b'"round_finished"', b'"federation_ended"')
+"""Only lines with one of these are decoded: there are many others."""
+
+
+class ServerFollower:
+    """Follows the server's `events.jsonl`; each poll reads only what is new."""
 
     def __init__(self, run_dir: Path) -> None:
         self._path = run_dir / "events.jsonl"
         self._offset = 0
         self._last: telemetry.RoundFinished | None = None
+        self._end_reason = ""
+
+    def end_reason(self) -> str:
+        """Why the server says that the federation has ended; empty before it does.
+
+        Raises:
+            RunDirectoryError: the file is there and cannot be read.
+        """
+        self._poll()
+        return self._end_reason
 
     def last(self) -> telemetry.RoundFinished | None:
         """The last finished round; None before the first.
@@ -89,7 +103,7 @@ class RoundsFollower:
             if not line.endswith(b"\n"):  # still being written, or torn and about to be cut
                 return
             self._offset += len(line)
-            if b'"round_finished"' in line:
+            if any(tag in line for tag in _FOLLOWED):
                 self._take(line)
 
     def _take(self, line: bytes) -> None:
@@ -97,8 +111,13 @@ class RoundsFollower:
             _, event = telemetry.decode_line(line)
         except msgspec.DecodeError:
             return  # a damaged line is the chain's business, not a reason to end the run
-        if isinstance(event, telemetry.RoundFinished):
-            self._last = event
+        match event:
+            case telemetry.RoundFinished():
+                self._last = event
+            case telemetry.FederationEnded():
+                self._end_reason = event.reason
+            case _:
+                pass
 
 
 def clients_of_earlier_incarnations(run_dir: Path) -> tuple[set[str], set[str]]:

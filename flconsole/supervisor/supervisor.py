@@ -21,7 +21,7 @@ from flconsole.supervisor.lock import SupervisorLock
 from flconsole.supervisor.nursery_client import NurseryProcess
 from flconsole.supervisor.operations import KILLED, Operations, client_exited
 from flconsole.supervisor.programs import EngineCommands, Programs
-from flconsole.supervisor.records import Records, RoundsFollower, clients_of_earlier_incarnations
+from flconsole.supervisor.records import Records, ServerFollower, clients_of_earlier_incarnations
 from flconsole.supervisor.sampler import Sampler
 from flconsole.supervisor.server_link import ServerLink
 
@@ -109,7 +109,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._earlier = clients_of_earlier_incarnations(run_dir)
         self._records = Records(run_dir, self._run)
-        self._rounds = RoundsFollower(run_dir)
+        self._rounds = ServerFollower(run_dir)
         self._build(lock, programs, sleep)
 
     def _build(self, lock: SupervisorLock, programs: Programs, sleep: Sleep) -> None:
@@ -221,8 +221,7 @@ class Supervisor:
         if child.client:
             self._link.tell(client_exited(child, will_restart=will_restart))
         elif not will_restart and end.code == 0:
-            reason = "stopped after the round, as asked" if self._operations.stop_after_round else "done"
-            self._end(Outcome(telemetry.RunFinished, 0, reason))
+            self._end(Outcome(telemetry.RunFinished, 0, self._rounds.end_reason()))
         elif not will_restart:
             self._fail(f"server: {child.reason}", end.code if end.code in (2, 3, 4, 5) else 1)
 

@@ -14,7 +14,7 @@ from engine.core.update import ClientUpdate, TrainingMetrics
 from engine.core.weights import Layout
 from engine.protocol import messages
 from engine.protocol.chunks import Assembler, CompleteTransfer
-from engine.server.announcer import Announcer
+from engine.server.server_channel import ServerChannel
 from engine.training.layouts import get_random_weights, static_layout
 from engine.training.null import NullTrainer
 from engine.transport.base import MODEL_UPDATES, PARTITIONS, TELEMETRY, Place
@@ -44,7 +44,7 @@ class HandServer:
         self.config, self.broker, self.epoch = config, broker, epoch
         self.transport = MemoryTransport(broker)
         self.transport.create_topics()
-        self._announcer = Announcer(self.transport, config.run_id, epoch)
+        self._channel = ServerChannel(self.transport, config.run_id, epoch)
         self._assembler = Assembler(1 << 30)
         self.weights = get_random_weights(config.model, seed=config.seed)
         self.base = self.weights.digest()
@@ -56,7 +56,7 @@ class HandServer:
         )
 
     def say(self, kind: type, **fields: object) -> None:
-        self._announcer.say(kind(**({"run": self.config.run_id, "epoch": self.epoch} | fields)))
+        self._channel.say(kind(**({"run": self.config.run_id, "epoch": self.epoch} | fields)))
 
     def start(self) -> None:
         """Takes over and publishes the model."""
@@ -64,7 +64,7 @@ class HandServer:
         self.publish(0)
 
     def publish(self, round_number: int) -> None:
-        assert self._announcer.publish_model(self.weights, self.base, round_number)
+        assert self._channel.publish_model(self.weights, self.base, round_number)
 
     def open(self, number: int = 1, *, cohort=("1", "2"), held=None) -> None:
         self.say(

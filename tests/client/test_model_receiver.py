@@ -1,5 +1,7 @@
 """The newest global model, in whatever order its manifest and its records come."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -65,13 +67,32 @@ def test_the_manifest_may_come_first(receiver):
     assert not receiver.is_waiting
 
 
-def test_the_records_may_come_first(receiver):
-    model = Published(1)
-    take(receiver, model)
-    assert receiver.weights is None
-    receiver.note_manifest(model.manifest)
+def test_the_records_of_a_later_model_may_come_first(receiver):
+    first, second = Published(1), Published(2, at=2)
+    receiver.note_manifest(first.manifest)
+    take(receiver, first)
+    take(receiver, second)
+    assert has(receiver, first)
+    receiver.note_manifest(second.manifest)
 
-    assert has(receiver, model)
+    assert has(receiver, second)
+
+
+def test_nothing_is_allocated_that_no_manifest_made_likely(receiver):
+    receiver.note_manifest(Published(1).manifest)
+    model = Published(2, at=2)
+    about = dict(model.records[0].headers) | {"size": b"8000000000", "count": b"8889"}
+    tracemalloc.start()
+    receiver.take(model.records[0]._replace(headers=about))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < 10_000_000
+
+
+def test_before_the_first_manifest_no_model_is_taken(receiver):
+    take(receiver, Published(1))
+    assert receiver.weights is None
 
 
 def test_the_next_model_replaces_the_one_before_once_it_is_whole(receiver):
@@ -106,12 +127,13 @@ def test_an_altered_model_is_refused_and_an_intact_copy_taken(receiver, flip):
 
 
 def test_another_runs_model_is_no_progress_and_displaces_nothing(receiver, clock):
-    model = Published(1)
-    take(receiver, model)
-    take(receiver, Published(7, run="another", at=2))
-    receiver.note_manifest(model.manifest)
+    first, second = Published(1), Published(2, at=2)
+    receiver.note_manifest(first.manifest)
+    take(receiver, second)
+    take(receiver, Published(7, run="another", at=4))
+    receiver.note_manifest(second.manifest)
 
-    assert has(receiver, model)
+    assert has(receiver, second)
 
 
 def test_garbage_is_passed_over(receiver):

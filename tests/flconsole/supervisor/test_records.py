@@ -5,7 +5,7 @@ import pytest
 from engine import telemetry
 from engine.errors import RunDirectoryError
 from engine.event_log import EventLog, verify_chain
-from flconsole.supervisor.records import Records, RoundsFollower, clients_of_earlier_incarnations
+from flconsole.supervisor.records import Records, ServerFollower, clients_of_earlier_incarnations
 
 
 def round_finished(number: int) -> telemetry.RoundFinished:
@@ -31,14 +31,14 @@ def events(tmp_path):
 
 
 def test_before_the_first_round_there_is_none(tmp_path):
-    follower = RoundsFollower(tmp_path)
+    follower = ServerFollower(tmp_path)
 
     assert follower.last() is None
     assert follower.finished() == 0
 
 
 def test_rounds_are_followed_as_they_are_written(tmp_path, events):
-    follower = RoundsFollower(tmp_path)
+    follower = ServerFollower(tmp_path)
     for number in (1, 2, 3):
         events.append(round_finished(number))
         events.append(telemetry.BrokerLost(reason="another event"))
@@ -47,12 +47,21 @@ def test_rounds_are_followed_as_they_are_written(tmp_path, events):
         assert follower.last().digest == f"digest-{number}"
 
 
+def test_why_the_federation_ended_is_known_once_the_server_says_it(tmp_path, events):
+    follower = ServerFollower(tmp_path)
+    events.append(round_finished(1))
+    assert follower.end_reason() == ""
+
+    events.append(telemetry.FederationEnded(reason="all 1 rounds are done"))
+    assert follower.end_reason() == "all 1 rounds are done"
+
+
 def test_a_line_that_is_being_written_counts_when_it_is_whole(tmp_path, events):
     events.append(round_finished(1))
     path = tmp_path / "events.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
-    follower = RoundsFollower(tmp_path)
+    follower = ServerFollower(tmp_path)
 
     assert follower.finished() == 0
     path.write_bytes(whole)
@@ -65,14 +74,14 @@ def test_a_damaged_line_hides_no_other(tmp_path, events):
         file.write(b'{"type":"round_finished", broken\n')
     events.append(round_finished(2))
 
-    assert RoundsFollower(tmp_path).finished() == 2
+    assert ServerFollower(tmp_path).finished() == 2
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "events.jsonl").mkdir()
 
     with pytest.raises(RunDirectoryError, match=r"events\.jsonl: Is a directory"):
-        RoundsFollower(tmp_path).last()
+        ServerFollower(tmp_path).last()
 
 
 def test_who_took_part_and_who_was_killed_is_read_back(tmp_path):
