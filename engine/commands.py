@@ -49,17 +49,23 @@ NurseryCommand = Spawn | Signal
 
 
 class NurseryReady(Message, frozen=True):
+    """The preload is done; from now on children are forked."""
+
     pid: int
     seconds: float
     """Time the preload took."""
 
 
 class Started(Message, frozen=True):
+    """A child is running."""
+
     name: str
     pid: int
 
 
 class SpawnFailed(Message, frozen=True):
+    """A child could not be started."""
+
     name: str
     error: str
 
@@ -109,6 +115,8 @@ ServerCommand = ClientExited | StopAfterRound | SetRound | Inspect
 
 
 class Answer(Message, frozen=True):
+    """What became of one command."""
+
     ok: bool
     text: str = ""
     data: dict[str, Any] = {}

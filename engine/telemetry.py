@@ -46,6 +46,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class ServerStarted(Event, frozen=True, tag="server_started"):
+    """A server leads the run, the first or a successor."""
+
     epoch: int
     round: int
     """Rounds already finished: 0 in a new run."""
@@ -54,6 +56,8 @@ class ServerStarted(Event, frozen=True, tag="server_started"):
 
 
 class ClientJoined(Event, frozen=True, tag="client_joined"):
+    """A client has its data part and takes part from the next round on."""
+
     client: str
     host: str
     pid: int
@@ -62,6 +66,8 @@ class ClientJoined(Event, frozen=True, tag="client_joined"):
 
 
 class ClientRefused(Event, frozen=True, tag="client_refused"):
+    """A client asked to join and got no part."""
+
     client: str
     host: str
     reason: str
@@ -82,6 +88,8 @@ class ClientLost(Event, frozen=True, tag="client_lost"):
 
 
 class ClientBack(Event, frozen=True, tag="client_back"):
+    """A client that was lost is heard again."""
+
     client: str
     away_s: float | None = None
 
@@ -94,6 +102,8 @@ class ClientLeft(Event, frozen=True, tag="client_left"):
 
 
 class RoundOpened(Event, frozen=True, tag="round_opened"):
+    """The cohort is told to train from the base; once more, after a restart of the server."""
+
     round: int
     cohort: list[str]
     quorum: int
@@ -106,6 +116,8 @@ class RoundOpened(Event, frozen=True, tag="round_opened"):
 
 
 class UpdateAccepted(Event, frozen=True, tag="update_accepted"):
+    """An update is in the round's sum."""
+
     client: str
     round: int
     examples: int
@@ -120,6 +132,8 @@ class UpdateAccepted(Event, frozen=True, tag="update_accepted"):
 
 
 class UpdateRejected(Event, frozen=True, tag="update_rejected"):
+    """An update, or a record that should have been part of one, is not used."""
+
     client: str
     round: int | None
     reason: str
@@ -155,10 +169,14 @@ class RoundFinished(Event, frozen=True, tag="round_finished"):
 
 
 class BrokerLost(Event, frozen=True, tag="broker_lost"):
+    """The broker stopped answering the server."""
+
     reason: str
 
 
 class BrokerBack(Event, frozen=True, tag="broker_back"):
+    """It answers again."""
+
     away_s: float | None
     reset: bool
     """True where another, empty broker came back: open transfers are sent again."""
@@ -177,6 +195,8 @@ class FederationEnded(Event, frozen=True, tag="federation_ended"):
 
 
 class Failure(Event, frozen=True, tag="error"):
+    """Something failed that an operator should look at."""
+
     process: str
     line: str
     log_offset: int | None = None
@@ -186,6 +206,8 @@ class Failure(Event, frozen=True, tag="error"):
 
 
 class RunStarted(Event, frozen=True, tag="run_started"):
+    """A supervisor has taken over the run; once more at each resume."""
+
     pid: int
     run_dir: str
     resumed: bool
@@ -198,6 +220,8 @@ class RunStarted(Event, frozen=True, tag="run_started"):
 
 
 class ProcessStarted(Event, frozen=True, tag="process_started"):
+    """A process was started."""
+
     name: str
     """`server`, `broker`, `nursery` or `client-<id>`."""
     role: str
@@ -211,6 +235,8 @@ class ProcessStarted(Event, frozen=True, tag="process_started"):
 
 
 class ProcessExited(Event, frozen=True, tag="process_exited"):
+    """A process ended."""
+
     name: str
     pid: int
     code: int | None
@@ -242,15 +268,15 @@ class RunEnded(Event, frozen=True, tag="run_ended"):
 
 
 class RunFinished(RunEnded, frozen=True, tag="run_finished"):
-    pass
+    """The run did what it was asked to do."""
 
 
 class RunFailed(RunEnded, frozen=True, tag="run_failed"):
-    pass
+    """Something ended it that should not have."""
 
 
 class RunStopped(RunEnded, frozen=True, tag="run_stopped"):
-    pass
+    """An operator or a signal ended it; it can be resumed."""
 
 
 # --- samples.jsonl: resources, once a second, outside the chain
@@ -269,6 +295,8 @@ class ProcessSample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sample(Event, frozen=True, tag="sample"):
+    """What the processes use."""
+
     chained: ClassVar[bool] = False
     processes: dict[str, ProcessSample]
     disk_free_bytes: int | None = None

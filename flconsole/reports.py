@@ -22,6 +22,7 @@ def as_json(value: Any) -> list[str]:
 
 
 def runs_table(runs: Sequence[RunSummary]) -> list[str]:
+    """One line for each run, under headings."""
     rows = [
         (
             run.id,

@@ -19,6 +19,7 @@ _PARENT_CHECK_S = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Becomes the broker on Linux; elsewhere stays beside it and ends with its parent."""
     options = _parse(arguments)
     try:
         command = broker_command(options.port, options.cluster_id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from engine.core.update import ClientUpdate
 from engine.core.weights import Layout
+from engine.errors import DigestMismatch
 from engine.failpoints import reach
 from engine.protocol.chunks import TRAIN_SECONDS_HEADER, TransferHeader, split
 from engine.protocol.serialization import Bytes, FrameMetadata, encode_frame
@@ -12,6 +13,8 @@ from engine.transport.base import MODEL_UPDATES, Delivery, Transport, place_of
 
 FIRST_PATIENCE_S = 10.0
 LONGEST_PATIENCE_S = 120.0
+DAMAGE_PAUSE_S = 1.0
+"""Before an update is repeated that was damaged on its way."""
 
 
 @dataclass(slots=True)
@@ -100,6 +103,9 @@ class Outbox:
             return False
         if verdict in ("held", "duplicate"):
             parcel.is_held = True
+            return False
+        if verdict == DigestMismatch.reason:  # damaged on its way: what is kept here is whole
+            parcel.send_again_at = min(parcel.send_again_at, self._clock() + DAMAGE_PAUSE_S)
             return False
         self._parcel = None
         return True

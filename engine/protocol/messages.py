@@ -166,6 +166,7 @@ def header_number(headers: Mapping[str, bytes], name: str) -> int:
 
 
 def encode(message: ControlMessage | TelemetryMessage) -> bytes:
+    """The record's value."""
     return msgspec.json.encode(message)
 
 

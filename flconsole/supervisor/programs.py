@@ -38,11 +38,13 @@ class Programs:
 
 
 def broker_command(programs: Programs, *, port: int, cluster_id: str) -> list[str]:
+    """The command line of the embedded broker."""
     arguments = ["--port", str(port), "--cluster-id", cluster_id]
     return [sys.executable, "-m", programs.broker, *arguments, *_parent()]
 
 
 def nursery_command(programs: Programs, config: RunConfig) -> list[str]:
+    """The command line of the nursery."""
     preload = [word for module in programs.preload_for(config) for word in ("--preload", module)]
     return [sys.executable, "-m", programs.nursery, *preload, *_parent()]
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from engine.client.outbox import FIRST_PATIENCE_S, LONGEST_PATIENCE_S, Outbox
+from engine.client.outbox import DAMAGE_PAUSE_S, FIRST_PATIENCE_S, LONGEST_PATIENCE_S, Outbox
 from engine.errors import BrokerReset
 from engine.protocol.chunks import TRAIN_SECONDS_HEADER, TransferHeader
 from engine.transport.base import MODEL_UPDATES, place_of
@@ -108,6 +108,17 @@ def test_what_is_refused_is_forgotten(outbox, put, sent, clock):
 
     assert len(sent()) == 1
     assert not outbox.has(1, "ab" * 32)
+
+
+def test_what_was_damaged_on_its_way_is_kept_and_sent_again_soon(outbox, put, sent, clock):
+    put()
+    assert not outbox.note_receipt(transfer_of(sent()[0]), "digest_mismatch")
+    outbox.send_due()
+    assert len(sent()) == 1
+
+    clock.advance(DAMAGE_PAUSE_S)
+    outbox.send_due()
+    assert len(sent()) == 2
 
 
 def test_a_receipt_for_another_transfer_changes_nothing(outbox, put):
