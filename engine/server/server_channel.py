@@ -11,7 +11,7 @@ _CONTROL = Place(CONTROL)
 _MODELS = Place(GLOBAL_MODEL)
 _DEAD_LETTERS = Place(DEAD_LETTER)
 DEAD_LETTER_BYTES = 4096
-_FLUSH_S = 60.0
+_FLUSH_SLICES, _FLUSH_SLICE_S = 60, 1.0
 
 
 class ServerChannel:
@@ -67,7 +67,7 @@ class ServerChannel:
             self._transport.publish(_MODELS, chunk.value, headers=chunk.headers)
             for chunk in split(frame, header)
         ]
-        self._transport.flush(_FLUSH_S)
+        self.flush()
         self.frame_bytes = frame.nbytes
         self.bytes_sent += frame.nbytes
         if chunks[0].offset is None or any(chunk.offset is None for chunk in chunks):
@@ -84,7 +84,7 @@ class ServerChannel:
                 size=frame.nbytes,
             )
         )
-        self._transport.flush(_FLUSH_S)
+        self.flush()
         if manifest.offset is None:
             return False
         self._manifest_offset = manifest.offset
@@ -101,4 +101,7 @@ class ServerChannel:
         self._transport.publish(_DEAD_LETTERS, value[:DEAD_LETTER_BYTES], headers=headers)
 
     def flush(self) -> None:
-        self._transport.flush(_FLUSH_S)
+        """Waits until the broker has what was written, at most a minute, and not for one that is silent."""
+        for _ in range(_FLUSH_SLICES):  # once the broker was replaced, each ends at once
+            if self._transport.flush(_FLUSH_SLICE_S) or self._transport.health().lost_for_s is not None:
+                return

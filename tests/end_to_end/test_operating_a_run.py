@@ -14,7 +14,7 @@ from engine import telemetry
 pytestmark = pytest.mark.broker
 
 Make = Callable[..., Any]
-NULL = ("--trainer=null", "--model=lenet", "--dataset=digits", "--rounds=100000")
+NULL = ("--trainer=null", "--model=vector:2000000", "--dataset=digits", "--rounds=100000")
 
 
 def command(federation: Any, *words: str) -> "subprocess.CompletedProcess[str]":

@@ -94,11 +94,11 @@ def test_stop_after_the_round_is_the_servers_to_do(run):
     run.start()
     run.request("stop", after_round=True)
     run.wait(lambda: {"type": "StopAfterRound"} in run.heard(), "the server is told")
-    run.server_does("round 1", "exit 0")
+    run.server_does("round 1", "end stopped by an operator after round 1", "exit 0")
 
     assert run.exit_code() == 0
     assert isinstance(run.events()[-1], telemetry.RunFinished)
-    assert run.events()[-1].reason == "stopped after the round, as asked"
+    assert run.events()[-1].reason == "stopped by an operator after round 1"
 
 
 def test_every_command_is_recorded_with_its_answer(run):

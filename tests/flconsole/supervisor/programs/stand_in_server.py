@@ -1,7 +1,8 @@
 """A server for tests: writes down what it is told, and obeys the lines of `<run_dir>/server.do`.
 
 First it runs `<run_dir>/server.py`, if there is one.
-Lines: `round N` (write round_finished), `recycle REASON` (ask for another broker), `exit CODE`, `crash`.
+Lines: `round N` (write round_finished), `end REASON` (write federation_ended), `recycle REASON` (ask for
+another broker), `exit CODE`, `crash`.
 What it hears goes to `<run_dir>/heard.jsonl`, preceded by a line `"started"` for each start.
 """
 
@@ -51,6 +52,8 @@ def obey(line: str, connections: list[socket.socket]) -> None:
     verb, _, argument = line.partition(" ")
     if verb == "round":
         events.append(round_finished(int(argument)))
+    elif verb == "end":
+        events.append(telemetry.FederationEnded(reason=argument))
     elif verb == "recycle":
         connections[-1].sendall(encode(RecycleBroker(reason=argument)))
     elif verb == "exit":
