@@ -5,7 +5,7 @@ import os
 from engine.transport.base import Health
 
 MOST_RECORDS = 3_000
-"""Records in one partition after which each fetch takes noticeably longer (`docs/adr/`)."""
+"""Records in one partition after which each fetch takes noticeably longer (ADR 0003)."""
 MEMORY_SHARE = 0.15
 """Share of this machine's memory."""
 
