@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.config import RunConfig
 from engine.errors import ConfigError, EngineError
 from engine.lifecycle import Terminated, raise_on_signals
 from flconsole.settings import takes_settings
@@ -31,6 +32,13 @@ RunsDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs ar
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Write the event files' lines as they are written.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")]
+Headless = Annotated[
+    bool,
+    typer.Option(
+        "--headless", help="Without a screen, in the foreground; so it is, too, without a terminal."
+    ),
+]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, and change nothing.")]
 
 
 @app.command()
@@ -40,22 +48,17 @@ def run(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A TOML file with any of these keys.")
     ] = None,
-    headless: Annotated[
-        bool, typer.Option("--headless", help="Without a screen, in the foreground.")
-    ] = False,
+    headless: Headless = False,
     json: JsonLines = False,
     **settings: Any,
 ) -> None:
     """Start a run. The options go before --config, that before your own defaults."""
-    from flconsole import headless as front_end
     from flconsole import plan
 
     resolved = plan.resolve(settings, config)
-    if not headless:
-        _say("there is no screen yet: this is what run --headless does")
     raise_on_signals()  # so that what prepares the data never outlives this process
     resolved, run_dir = plan.create_run(resolved)
-    raise typer.Exit(front_end.run_headless(resolved, run_dir, resumed=False, json=json))
+    _supervise(resolved, run_dir, resumed=False, headless=headless, json=json)
 
 
 @app.command()
@@ -67,11 +70,11 @@ def resume(
     ] = None,
     duration_minutes: Annotated[str | None, typer.Option(metavar="X", help="Stop after this time.")] = None,
     target_accuracy: Annotated[str | None, typer.Option(metavar="X", help="Stop at this accuracy.")] = None,
+    headless: Headless = False,
     json: JsonLines = False,
     runs_dir: RunsDir = None,
 ) -> None:
     """Continue a run that was stopped, failed or was killed."""
-    from flconsole import headless as front_end
     from flconsole import plan
 
     run_dir = _find(run, runs_dir)
@@ -79,7 +82,15 @@ def resume(
     config = plan.reopen_run(run_dir, {key: value for key, value in asked.items() if value is not None})
     for change in plan.changed_versions(config):
         _say(f"not as at the start, the same digests cannot be promised: {change}")
-    raise typer.Exit(front_end.run_headless(config, run_dir, resumed=True, json=json))
+    _supervise(config, run_dir, resumed=True, headless=headless, json=json)
+
+
+@app.command()
+def attach(run: RunArgument = None, *, read_only: ReadOnly = False, runs_dir: RunsDir = None) -> None:
+    """Open the console on a run."""
+    from flconsole.console import open_console
+
+    raise typer.Exit(open_console(_find(run, runs_dir), read_only=read_only))
 
 
 @app.command()
@@ -198,6 +209,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except Terminated as signal:
         sys.exit(signal.exit_code)
+
+
+def _supervise(config: RunConfig, run_dir: Path, *, resumed: bool, headless: bool, json: bool) -> None:
+    """Runs a federation: in this process without a screen, or detached and with the console on it."""
+    from flconsole.console import has_terminal, open_console
+
+    if headless or json or not has_terminal():
+        from flconsole.headless import run_headless
+
+        raise typer.Exit(run_headless(config, run_dir, resumed=resumed, json=json))
+    from flconsole.detached import start_supervisor
+
+    start_supervisor(run_dir, resumed=resumed)
+    raise typer.Exit(open_console(run_dir, read_only=False))
 
 
 def _find(name: str | None, runs_dir: Path | None) -> Path:

@@ -1,0 +1,79 @@
+"""Everything the console shows of a run at one moment: the state, the timeline, and each client's curve.
+
+A snapshot is frozen and shares with its successor whatever has not changed, so that one thread can fold
+while another draws, and a replay can keep many of them.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from engine import telemetry
+from flconsole.feed import Record
+from flconsole.fold import fold
+from flconsole.state import RunState
+from flconsole.timeline import Entry, entry_of
+
+ENTRIES_KEPT = 2000
+POINTS_KEPT = 512
+"""Points of a curve; beyond that every other one is dropped: a terminal has no room for more."""
+
+
+class Point(msgspec.Struct, frozen=True):
+    """What a client reported with one update."""
+
+    round: int
+    ts: float
+    """Wall-clock seconds since the epoch."""
+    loss: float | None
+    accuracy: float | None
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """A client's reports over the rounds, thinned out evenly where there are many."""
+
+    points: tuple[Point, ...] = ()
+    stride: int = 1
+    """Of so many reports, one is kept."""
+    reports: int = 0
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A run at one moment."""
+
+    state: RunState = RunState()
+    timeline: tuple[Entry, ...] = ()
+    """Oldest first; the newest `ENTRIES_KEPT`."""
+    curves: dict[str, Curve] = {}
+    """By client."""
+
+
+def advance(snapshot: Snapshot, record: Record) -> Snapshot:
+    """The snapshot after one more record; the same object where the record adds nothing."""
+    state = fold(snapshot.state, record.envelope, record.event)
+    if state is snapshot.state:
+        return snapshot
+    entry, timeline, curves = entry_of(record, state), snapshot.timeline, snapshot.curves
+    if entry is not None:
+        timeline = (*timeline[-ENTRIES_KEPT + 1 :], entry)
+    if isinstance(record.event, telemetry.UpdateAccepted):
+        curves = {**curves, record.event.client: _extend(curves, record.event, record.envelope.ts)}
+    return replace(snapshot, state=state, timeline=timeline, curves=curves)
+
+
+def advance_all(snapshot: Snapshot, records: Iterable[Record]) -> Snapshot:
+    """The snapshot after some more records."""
+    for record in records:
+        snapshot = advance(snapshot, record)
+    return snapshot
+
+
+def _extend(curves: dict[str, Curve], update: telemetry.UpdateAccepted, ts: float) -> Curve:
+    curve = curves.get(update.client, Curve())
+    points, stride = curve.points, curve.stride
+    if curve.reports % stride == 0:
+        points = (*points, Point(update.round, ts, update.loss, update.accuracy))
+    if len(points) > POINTS_KEPT:
+        points, stride = points[::2], 2 * stride
+    return Curve(points, stride, curve.reports + 1)

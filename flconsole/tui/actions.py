@@ -1,0 +1,155 @@
+"""Everything an operator can do in the console, in one table.
+
+Key bindings, the footer, the help screen, the command palette and `docs/console.md` are made from it, and a
+user's own keys (`console.toml`, see `flconsole.tui.keys`) name these actions. No imports of Textual here:
+the documentation is generated without a screen.
+"""
+
+# ruff: noqa: E501  # a table: one action, one line
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flconsole.tui.view import Liveness
+
+
+class Place(StrEnum):
+    """Where an action's keys work: everywhere, or while that pane has the focus."""
+
+    EVERYWHERE = "everywhere"
+    CLIENTS = "clients"
+    CHARTS = "charts"
+    LOGS = "logs"
+    TIMELINE = "timeline"
+    REPLAY = "replay"
+    """Everywhere, in a replay."""
+
+
+ALWAYS = frozenset(Liveness)
+LIVE = frozenset({Liveness.RUNNING})
+GONE = frozenset({Liveness.GONE})
+RESUMABLE = frozenset({Liveness.GONE, Liveness.ENDED})
+REPLAY = frozenset({Liveness.REPLAY})
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing an operator can do.
+
+    Attributes:
+        name: for the user's own keys and the palette; the method is `action_<name>` with underscores.
+        keys: Textual's names of the keys, in the order of preference.
+        title: one or two words, for the footer.
+        help: one sentence.
+        place: where its keys work.
+        when: in which runs it can be done.
+        changes: whether it changes the run, so that `--read-only` refuses it.
+        asks: whether it asks before it does anything.
+        footer: whether the footer shows it.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    title: str
+    help: str
+    place: Place = Place.EVERYWHERE
+    when: frozenset[Liveness] = ALWAYS
+    changes: bool = False
+    asks: bool = False
+    footer: bool = False
+
+    @property
+    def method(self) -> str:
+        """The name that Textual calls it by."""
+        return self.name.replace("-", "_")
+
+
+def _run(name: str, key: str, title: str, text: str, *, asks: bool = False, footer: bool = False) -> Action:
+    return Action(name, (key,), title, text, when=LIVE, changes=True, asks=asks, footer=footer)
+
+
+def _clients(
+    name: str, key: str, title: str, text: str, *, asks: bool = False, footer: bool = False
+) -> Action:
+    return Action(name, (key,), title, text, Place.CLIENTS, LIVE, changes=True, asks=asks, footer=footer)
+
+
+ACTIONS = (
+    # --- the run
+    _run("add-clients", "a", "Add", "Add clients: how many, on which part of the data, on which GPU.", footer=True),
+    _run("add-one", "plus", "Add one", "Add one client at once."),
+    _run("stop-newest", "minus", "Stop newest", "Stop the client that was added last.", asks=True),
+    _run("pause-federation", "P", "Pause all", "Pause the federation after the open round, or go on."),
+    _run("set-rules", "e", "Rules", "Change the quorum and the deadline."),
+    _run("save", "s", "Save", "Keep the newest checkpoint for good, and the charts as pictures."),
+    _run("stop-after-round", "x", "Stop after round", "End the run when the open round is finished.", asks=True),
+    _run("stop-now", "X", "Stop now", "End the run at once; it can be resumed.", asks=True),
+    Action("resume-run", ("R",), "Resume", "Go on with a run that has ended or was killed.",
+           when=RESUMABLE, changes=True, footer=True),
+    # --- clients
+    _clients("stop-client", "k", "Stop", "Stop the chosen clients gracefully, for good.", asks=True, footer=True),
+    _clients("kill-client", "K", "Kill", "Kill the chosen clients at once, for good.", asks=True, footer=True),
+    _clients("restart-client", "r", "Restart", "Start the chosen clients anew.", asks=True, footer=True),
+    _clients("pause-client", "p", "Pause", "Leave the chosen clients out of the next rounds, or take them back."),
+    Action("mark", ("space",), "Mark", "Mark this client, so that an action hits all marked ones.", Place.CLIENTS),
+    Action("mark-all", ("asterisk",), "Mark all", "Mark all clients shown, or none.", Place.CLIENTS),
+    Action("sort-next", ("right", "o"), "Sort", "Sort by the next column.", Place.CLIENTS, footer=True),
+    Action("sort-previous", ("left",), "Sort back", "Sort by the column before.", Place.CLIENTS),
+    Action("sort-reverse", ("O",), "Reverse", "Turn the order around.", Place.CLIENTS),
+    Action("filter-clients", ("slash",), "Filter", "Show only clients that match; nothing shows all.", Place.CLIENTS),
+    Action("client-log", ("enter",), "Log", "Show this client's log.", Place.CLIENTS),
+    # --- charts
+    Action("chart-next", ("right",), "Next", "The next chart.", Place.CHARTS, footer=True),
+    Action("chart-previous", ("left",), "Previous", "The chart before.", Place.CHARTS),
+    Action("chart-log-scale", ("l",), "Log", "Logarithmic y axis, or linear.", Place.CHARTS, footer=True),
+    Action("chart-smooth", ("m",), "Smooth", "Smooth more; once more than the most is not at all.", Place.CHARTS, footer=True),
+    Action("chart-basis", ("b",), "Rounds/time", "Rounds or time on the x axis.", Place.CHARTS, footer=True),
+    Action("chart-zoom", ("enter",), "Zoom", "This chart on the whole screen, or back.", Place.CHARTS),
+    # --- logs
+    Action("log-next", ("right",), "Next", "The log of the next process; after the last, all merged.", Place.LOGS),
+    Action("log-previous", ("left",), "Previous", "The log of the process before.", Place.LOGS),
+    Action("log-follow", ("f",), "Follow", "Follow what is written, or stay here.", Place.LOGS, footer=True),
+    Action("log-level", ("v",), "Level", "Show only lines of at least the next level.", Place.LOGS, footer=True),
+    Action("log-search", ("slash",), "Search", "Find a text; a regular expression between slashes.", Place.LOGS, footer=True),
+    Action("log-match-next", ("n",), "Next match", "Go to the next match.", Place.LOGS),
+    Action("log-match-previous", ("N",), "Previous match", "Go to the match before.", Place.LOGS),
+    Action("log-filter", ("ampersand",), "Filter", "Show only lines that match a regular expression.", Place.LOGS, footer=True),
+    Action("log-wrap", ("w",), "Wrap", "Wrap long lines, or cut them.", Place.LOGS),
+    Action("log-write", ("W",), "Write", "Write the lines shown to a file in the run directory.", Place.LOGS),
+    Action("log-copy", ("y",), "Copy", "Copy the lines shown to the terminal's clipboard.", Place.LOGS),
+    # --- timeline
+    Action("filter-timeline", ("slash",), "Filter", "Show only entries that match.", Place.TIMELINE, footer=True),
+    Action("entry-log", ("enter",), "Log", "Show the log of the process that this entry is about.", Place.TIMELINE, footer=True),
+    # --- replay
+    Action("play", ("p",), "Play/pause", "Play or pause the replay.", Place.REPLAY, REPLAY, footer=True),
+    Action("step", ("full_stop",), "Step", "One event forward.", Place.REPLAY, REPLAY, footer=True),
+    Action("step-back", ("comma",), "Step back", "One event back.", Place.REPLAY, REPLAY, footer=True),
+    Action("round-next", ("right_square_bracket",), "Next round", "The end of the next round.", Place.REPLAY, REPLAY, footer=True),
+    Action("round-previous", ("left_square_bracket",), "Previous round", "The end of the round before.", Place.REPLAY, REPLAY),
+    Action("faster", ("greater_than_sign",), "Faster", "Play twice as fast.", Place.REPLAY, REPLAY),
+    Action("slower", ("less_than_sign",), "Slower", "Play half as fast.", Place.REPLAY, REPLAY),
+    Action("seek", ("g",), "Go to", "Go to a round.", Place.REPLAY, REPLAY, footer=True),
+    # --- the screen
+    Action("show-clients", ("1",), "Clients", "Go to the clients."),
+    Action("show-charts", ("2",), "Charts", "Go to the charts."),
+    Action("show-logs", ("3",), "Logs", "Go to the logs."),
+    Action("show-timeline", ("4",), "Timeline", "Go to the timeline."),
+    Action("next-pane", ("tab",), "Next pane", "Go to the next pane."),
+    Action("previous-pane", ("shift+tab",), "Previous pane", "Go to the pane before."),
+    Action("zoom", ("z",), "Zoom", "This pane on the whole screen, or back.", footer=True),
+    Action("traceback", ("t",), "Traceback", "Show the first traceback of the failure chosen, or of the newest."),
+    Action("screenshot", ("f12",), "Screenshot", "Write the screen as SVG into the run directory."),
+    Action("redraw", ("ctrl+l",), "Redraw", "Draw the whole screen again."),
+    Action("help", ("question_mark", "f1"), "Help", "Show every key.", footer=True),
+    Action("palette", ("colon", "ctrl+p"), "Commands", "Find an action by its name."),
+    Action("detach", ("d",), "Detach", "Leave the console; the run goes on.", footer=True),
+    Action("quit", ("q", "ctrl+q"), "Quit", "Leave; asks whether the run is to be stopped.", footer=True),
+)  # fmt: skip
+"""In the order in which the help shows them."""
+
+BY_NAME = {action.name: action for action in ACTIONS}
+
+
+def actions_of(place: Place) -> tuple[Action, ...]:
+    """The actions whose keys work in that place."""
+    return tuple(action for action in ACTIONS if action.place is place)

@@ -1,0 +1,1 @@
+"""What opens above the console and asks or tells something."""

@@ -1,0 +1,1 @@
+"""The four panes: clients, charts, logs, timeline."""
