@@ -104,11 +104,30 @@ class SetRound(Message, frozen=True):
     deadline_s: float | None = None
 
 
+class Pause(Message, frozen=True):
+    """Leave clients out of every round after the open one; None: open no round at all."""
+
+    clients: tuple[str, ...] | None = None
+
+
+class Unpause(Message, frozen=True):
+    """Let clients take part again; None: open rounds again, with whoever is not paused."""
+
+    clients: tuple[str, ...] | None = None
+
+
+class SetPaused(Message, frozen=True):
+    """What is paused, and nothing else is: what a supervisor tells a server that it has just reached."""
+
+    federation: bool
+    clients: tuple[str, ...]
+
+
 class Inspect(Message, frozen=True):
     """Ask for the server's view: round, members, quorum, deadline."""
 
 
-ServerCommand = ClientExited | StopAfterRound | SetRound | Inspect
+ServerCommand = ClientExited | StopAfterRound | SetRound | Pause | Unpause | SetPaused | Inspect
 
 
 # --- server -> supervisor

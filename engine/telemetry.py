@@ -101,6 +101,26 @@ class ClientLeft(Event, frozen=True, tag="client_left"):
     reason: str
 
 
+class FederationPaused(Event, frozen=True, tag="federation_paused"):
+    """No round is opened after the open one until the federation goes on."""
+
+
+class FederationResumed(Event, frozen=True, tag="federation_resumed"):
+    """Rounds are opened again."""
+
+
+class ClientPaused(Event, frozen=True, tag="client_paused"):
+    """A client is left out of every round after the open one; it stays a member and keeps its part."""
+
+    client: str
+
+
+class ClientResumed(Event, frozen=True, tag="client_resumed"):
+    """A client takes part again, from the next round on."""
+
+    client: str
+
+
 class RoundOpened(Event, frozen=True, tag="round_opened"):
     """The cohort is told to train from the base; once more, after a restart of the server."""
 
@@ -304,6 +324,7 @@ class Sample(Event, frozen=True, tag="sample"):
 
 AnyEvent = (
     ServerStarted | ClientJoined | ClientRefused | ClientLate | ClientLost | ClientBack | ClientLeft
+    | FederationPaused | FederationResumed | ClientPaused | ClientResumed
     | RoundOpened | UpdateAccepted | UpdateRejected | RoundClosed | RoundFinished
     | BrokerLost | BrokerBack | BrokerRecycled | FederationEnded | Failure
     | RunStarted | ProcessStarted | ProcessExited | Command | RunFinished | RunFailed | RunStopped | Sample

@@ -31,6 +31,10 @@ RunArgument = Annotated[
 RunsDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs are kept.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Write the event files' lines as they are written.")]
+Clients = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ID", help="Only this client; may be given again.", show_default=False),
+]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")]
 Headless = Annotated[
     bool,
@@ -147,6 +151,29 @@ def kill_client(
 ) -> None:
     """End a client for good; the federation goes on without it."""
     _request(_find(run, runs_dir), "kill-client", client=client, hard=kill)
+
+
+@app.command("restart-client")
+def restart_client(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    client: Annotated[str, typer.Argument(metavar="ID")],
+    *,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Start a client anew, whatever has become of it."""
+    _request(_find(run, runs_dir), "restart-client", client=client)
+
+
+@app.command()
+def pause(run: RunArgument = None, *, client: Clients = None, runs_dir: RunsDir = None) -> None:
+    """Open no round after the open one, or only leave some clients out."""
+    _request(_find(run, runs_dir), "pause", clients=client or None)
+
+
+@app.command()
+def unpause(run: RunArgument = None, *, client: Clients = None, runs_dir: RunsDir = None) -> None:
+    """Open rounds again, or let some clients take part again."""
+    _request(_find(run, runs_dir), "unpause", clients=client or None)
 
 
 @app.command("set")

@@ -123,6 +123,24 @@ def _client_left(state: RunState, _envelope: Envelope, event: telemetry.ClientLe
     return _set_client(state, event.client, membership="left", reason=event.reason)
 
 
+def _federation_paused(state: RunState, _envelope: Envelope, _event: telemetry.FederationPaused) -> RunState:
+    return replace(state, paused=True)
+
+
+def _federation_resumed(
+    state: RunState, _envelope: Envelope, _event: telemetry.FederationResumed
+) -> RunState:
+    return replace(state, paused=False)
+
+
+def _client_paused(state: RunState, _envelope: Envelope, event: telemetry.ClientPaused) -> RunState:
+    return replace(state, paused_clients=state.paused_clients | {event.client})
+
+
+def _client_resumed(state: RunState, _envelope: Envelope, event: telemetry.ClientResumed) -> RunState:
+    return replace(state, paused_clients=state.paused_clients - {event.client})
+
+
 def _round_opened(state: RunState, envelope: Envelope, event: telemetry.RoundOpened) -> RunState:
     clients = {
         name: replace(client, membership="joined")
@@ -212,6 +230,10 @@ _HANDLERS: dict[type[AnyEvent], Callable[[RunState, Envelope, Any], RunState]] =
     telemetry.ClientLost: _client_lost,
     telemetry.ClientBack: _client_back,
     telemetry.ClientLeft: _client_left,
+    telemetry.FederationPaused: _federation_paused,
+    telemetry.FederationResumed: _federation_resumed,
+    telemetry.ClientPaused: _client_paused,
+    telemetry.ClientResumed: _client_resumed,
     telemetry.RoundOpened: _round_opened,
     telemetry.UpdateAccepted: _update_accepted,
     telemetry.UpdateRejected: _update_rejected,

@@ -145,5 +145,9 @@ _SENTENCES: dict[type[Any], Callable[[Any, RunState], str | None]] = {
     telemetry.ClientLost: lambda event, _: f"client {event.client} lost: {event.reason}",
     telemetry.ClientBack: lambda event, _: f"client {event.client} is back",
     telemetry.ClientLeft: lambda event, _: f"client {event.client} left: {event.reason}",
+    telemetry.FederationPaused: lambda _event, _: "the federation is paused: no other round is opened",
+    telemetry.FederationResumed: lambda _event, _: "the federation goes on",
+    telemetry.ClientPaused: lambda event, _: f"client {event.client} is paused: left out of new rounds",
+    telemetry.ClientResumed: lambda event, _: f"client {event.client} takes part again",
     telemetry.Failure: lambda event, _: f"{event.process}: {event.line}",
 }

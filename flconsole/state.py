@@ -13,7 +13,9 @@ class ClientState(StrEnum):
 
     JOINING = "joining"
     TRAINING = "training"
+    SENDING = "sending"
     IDLE = "idle"
+    PAUSED = "paused"
     LATE = "late"
     LOST = "lost"
     FAILED = "failed"
@@ -88,6 +90,10 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     processes: dict[str, Process] = {}
     killed: frozenset[str] = frozenset()
     """Clients that an operator ended for good."""
+    paused: bool = False
+    """Whether no other round is opened."""
+    paused_clients: frozenset[str] = frozenset()
+    """Clients that are left out of new rounds."""
     broker: Broker = Broker()
     history: dict[int, telemetry.RoundFinished] = {}
     """Finished rounds by number."""
@@ -142,17 +148,22 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
             return ClientState.FAILED if badly else ClientState.STOPPED
         if self.outcome is not None:
             return ClientState.STOPPED
-        if client is None:
-            return ClientState.JOINING
-        if client.membership in ("late", "lost"):
-            return ClientState(client.membership)
-        return ClientState.TRAINING if self._owes_update(client_id) else ClientState.IDLE
+        return ClientState.JOINING if client is None else self._member_state(client)
 
     @property
     def client_ids(self) -> list[str]:
         """All clients that were ever started or joined, in natural order."""
         started = {process.client for process in self.processes.values() if process.client is not None}
         return sorted(started | self.clients.keys(), key=lambda name: (len(name), name))
+
+    def _member_state(self, client: Client) -> ClientState:
+        if client.membership == "lost":
+            return ClientState.LOST
+        if client.membership == "joined" and self._owes_update(client.id):
+            return ClientState.TRAINING
+        if client.id in self.paused_clients:
+            return ClientState.PAUSED
+        return ClientState.LATE if client.membership == "late" else ClientState.IDLE
 
     def _owes_update(self, client_id: str) -> bool:
         current = self.round

@@ -72,14 +72,15 @@ def json_type(annotation):
 
 
 def specified():
-    """The tables of the specification: heading -> {field: type}."""
-    tables = {}
+    """The tables of the specification: heading -> {field: type}; an event without fields has no table."""
+    tables, events = {}, set()
     for line in SPECIFICATION.read_text().splitlines():
-        if heading := re.fullmatch(r"#+ `?([\w. ]+?)`?", line):
-            fields = tables[heading[1]] = {}
+        if heading := re.fullmatch(r"#+ (`?)([\w. ]+?)`?", line):
+            fields = tables[heading[2]] = {}
+            events |= {heading[2]} if heading[1] else set()
         elif row := re.fullmatch(r"\| `(\w+)` \| ([\w ]+) \| (.+) \|", line):
             fields[row[1]] = row[2]
-    return {heading: fields for heading, fields in tables.items() if fields}
+    return {heading: fields for heading, fields in tables.items() if fields or heading in events}
 
 
 def declared():

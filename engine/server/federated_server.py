@@ -108,12 +108,10 @@ class FederatedServer:
         minutes = duration_minutes or self.config.duration_minutes
         self._loop.announce_takeover(self._rounds_done, self._weights, self._digest)
         self._complete_last_round()
-        reason = self._reason_to_end(minutes)
-        if not reason:
+        if not self._reason_to_end(minutes):
             self._wait_for_clients()
-        while not reason:
+        while not (reason := self._reason_to_end(minutes)):
             self._run_round()
-            reason = self._reason_to_end(minutes)
         self._conclude(reason)
         return reason
 
@@ -165,29 +163,48 @@ class FederatedServer:
     # --- one round
 
     def _run_round(self) -> None:
+        """One round from its opening to its model; or, while a pause keeps it from opening, one turn."""
         self._loop.recycle_broker_if_large(self._idle)
-        self._loop.open_round(self._next_round())
+        current = self._next_round()
+        if current is None:
+            self._idle()
+            self._finish_if_evaluated()
+            return
+        self._loop.open_round(current)
         weights = self.aggregate_model_updates(self.receive_model_updates())
         self._close_round(weights)
 
-    def _next_round(self) -> Round:
-        number = self._rounds_done + 1
-        interrupted = self._journal.history.cohort_of(number)
-        cohort = interrupted or self._loop.members.clients()
-        current = Round(
-            number=number,
+    def _next_round(self) -> Round | None:
+        """The round to open, or to go on with, which no pause prevents; None while a pause keeps it shut.
+
+        Raises:
+            TooFewClients: the members, paused or not, do not reach the quorum.
+        """
+        interrupted = self._journal.history.cohort_of(self._rounds_done + 1)
+        members, pauses = self._loop.members.clients(), self._loop.operators.pauses
+        planned = self._plan_round(interrupted or pauses.cohort(members), resumed=interrupted is not None)
+        if not interrupted and pauses.of_federation:
+            return None
+        if planned.is_reachable():
+            return planned
+        if not interrupted and self._plan_round(members).is_reachable():
+            return None
+        there = len(interrupted or members)
+        raise TooFewClients(
+            f"round {planned.number} needs {max(1, planned.required)} clients and {there} are there; "
+            "add clients or lower the quorum, then resume"
+        )
+
+    def _plan_round(self, cohort: tuple[str, ...], *, resumed: bool = False) -> Round:
+        operators = self._loop.operators
+        return Round(
+            number=self._rounds_done + 1,
             base_digest=self._digest,
             cohort=cohort,
-            quorum=self._loop.operators.quorum,
-            deadline_s=self._loop.operators.deadline_s,
-            resumed=interrupted is not None,
+            quorum=operators.quorum,
+            deadline_s=operators.deadline_s,
+            resumed=resumed,
         )
-        if not current.is_reachable():
-            raise TooFewClients(
-                f"round {number} needs {max(1, current.required)} clients and {len(cohort)} are there; "
-                "add clients or lower the quorum, then resume"
-            )
-        return current
 
     def receive_model_updates(
         self, max_updates: int | None = None, timeout_ms: float | None = None

@@ -26,6 +26,9 @@ class History:
     """Client -> part, of everyone who joined and has not left."""
     left: set[str] = field(default_factory=set)
     """Clients that left and did not join again."""
+    is_paused: bool = False
+    """Whether an operator has paused the federation."""
+    paused_clients: set[str] = field(default_factory=set)
 
     @classmethod
     def read(cls, path: Path) -> "History":
@@ -37,13 +40,8 @@ class History:
 
     def note(self, event: telemetry.Event) -> None:
         """Folds one event in; the live server keeps its history current with the same code."""
+        self._note_members(event)
         match event:
-            case telemetry.ClientJoined():
-                self.parts[event.client] = event.part
-                self.left.discard(event.client)
-            case telemetry.ClientLeft():
-                self.parts.pop(event.client, None)
-                self.left.add(event.client)
             case telemetry.RoundOpened():
                 if self.opened is None or event.round > self.opened.round:
                     self.accepted.clear()
@@ -56,6 +54,23 @@ class History:
                 self.finished, self.last_accuracy = event.round, event.accuracy
                 if event.accuracy is not None and event.accuracy > self.best_accuracy:
                     self.best_round, self.best_accuracy = event.round, event.accuracy
+            case _:
+                pass
+
+    def _note_members(self, event: telemetry.Event) -> None:
+        match event:
+            case telemetry.ClientJoined():
+                self.parts[event.client] = event.part
+                self.left.discard(event.client)
+            case telemetry.ClientLeft():
+                self.parts.pop(event.client, None)
+                self.left.add(event.client)
+            case telemetry.FederationPaused() | telemetry.FederationResumed():
+                self.is_paused = isinstance(event, telemetry.FederationPaused)
+            case telemetry.ClientPaused():
+                self.paused_clients.add(event.client)
+            case telemetry.ClientResumed():
+                self.paused_clients.discard(event.client)
             case _:
                 pass
 

@@ -17,6 +17,7 @@ from engine.server.gate import Gate
 from engine.server.intake import UPDATE_PLACES, Arrival, Intake, Refusal, Repetition
 from engine.server.members import Members
 from engine.server.operators import Operators
+from engine.server.pauses import Pauses
 from engine.server.publisher import Publisher
 from engine.server.recycling import why_recycle
 from engine.server.round import Contribution, Round
@@ -80,7 +81,7 @@ class MessageLoop:
         )
         gate = Gate(self._run, layout, examples_by_part)
         self._updates = UpdateHandler(gate, self._channel, self._journal)
-        self.operators = Operators(socket_path, self._telemetry, config)
+        self.operators = Operators(socket_path, self._telemetry, Pauses(self._journal), config)
         self._publisher = Publisher(self._channel, self._journal, clock)
         self._needs_restoring = False
         self._restore_members(takeover)

@@ -6,15 +6,22 @@ from engine.commands import (
     Answer,
     ClientExited,
     Inspect,
+    Pause,
     RecycleBroker,
     ServerCommand,
+    SetPaused,
     SetRound,
     StopAfterRound,
+    Unpause,
 )
 from engine.config import RunConfig
 from engine.server.operator_socket import OperatorSocket
+from engine.server.pauses import Pauses
 from engine.server.round import Round
 from engine.server.telemetry_handler import TelemetryHandler
+
+_FEDERATION_PAUSED = "no other round is opened until the federation is unpaused"
+_FEDERATION_GOES_ON = "rounds are opened again"
 
 
 class Operators:
@@ -23,14 +30,19 @@ class Operators:
     Args:
         socket_path: where commands are taken; None for a server on its own.
         telemetry_handler: told of clients whose process ended.
+        pauses: what is paused.
         config: the rules at the start.
     """
 
     def __init__(
-        self, socket_path: Path | None, telemetry_handler: TelemetryHandler, config: RunConfig
+        self,
+        socket_path: Path | None,
+        telemetry_handler: TelemetryHandler,
+        pauses: Pauses,
+        config: RunConfig,
     ) -> None:
         self._socket = OperatorSocket(socket_path) if socket_path else None
-        self._telemetry = telemetry_handler
+        self._telemetry, self.pauses = telemetry_handler, pauses
         self._num_parts = config.num_parts
         self.quorum, self.deadline_s = config.quorum, config.deadline_s
         self.stop_after_round = False
@@ -40,6 +52,7 @@ class Operators:
     def obey(self, current: Round | None, now: float) -> None:
         """Carries out the commands that have come, in order."""
         if self._socket is None:
+            self.pauses.set(federation=False, clients=())  # nobody could ever end them
             return
         for command, reply in self._socket.poll():
             reply(self._carry_out(command, current, now))
@@ -64,6 +77,10 @@ class Operators:
                 return Answer(ok=True, text="the run ends after this round")
             case SetRound():
                 return self._set(command, current)
+            case Pause() | Unpause():
+                return self._pause(command)
+            case SetPaused():
+                self.pauses.set(federation=command.federation, clients=command.clients)
             case Inspect():
                 return Answer(ok=True, data=self._view(current))
         return Answer(ok=True)
@@ -78,6 +95,21 @@ class Operators:
         if current is not None:
             current.quorum, current.deadline_s = self.quorum, self.deadline_s
         return Answer(ok=True, text=f"from now on: quorum {self.quorum}, deadline_s {self.deadline_s}")
+
+    def _pause(self, command: Pause | Unpause) -> Answer:
+        pauses, is_pause = self.pauses, isinstance(command, Pause)
+        if command.clients is None:
+            pauses.set(federation=is_pause, clients=pauses.clients)
+            return Answer(ok=True, text=_FEDERATION_PAUSED if is_pause else _FEDERATION_GOES_ON)
+        known = dict.fromkeys((*self._telemetry.members.clients(), *sorted(pauses.clients)))
+        for client in command.clients:
+            if client not in known:
+                return Answer(ok=False, text=f"there is no client {client!r}; there are {', '.join(known)}")
+        named = set(command.clients)
+        clients = pauses.clients | named if is_pause else pauses.clients - named
+        pauses.set(federation=pauses.of_federation, clients=clients)
+        effect = "left out after the open round" if is_pause else "takes part from the next round on"
+        return Answer(ok=True, text=f"client {', '.join(command.clients)}: {effect}")
 
     def _view(self, current: Round | None) -> dict[str, object]:
         members = self._telemetry.members

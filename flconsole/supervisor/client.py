@@ -27,7 +27,7 @@ class SupervisorClient:
         """Sends one command and waits for its answer.
 
         Args:
-            command: `status`, `add-client`, `kill-client`, `restart-client`, `stop` or `set`.
+            command: `status`, or one of those that `docs/events.md` lists under `command`.
             arguments: the command's own, see `flconsole.supervisor.requests`.
 
         Raises:

@@ -4,18 +4,21 @@ from collections.abc import Callable
 from typing import Any
 
 from engine import telemetry
-from engine.commands import Answer, ClientExited, ServerCommand, SetRound, Spawn, StopAfterRound
+from engine.commands import Answer, ClientExited, ServerCommand, Spawn
 from flconsole.supervisor.children import ALIVE, Child, Children
 from flconsole.supervisor.exits import State
+from flconsole.supervisor.federation import Federation
 from flconsole.supervisor.records import Records
 from flconsole.supervisor.requests import (
     AddClient,
     AnyRequest,
     KillClient,
+    Pause,
     RestartClient,
     SetRules,
     Status,
     Stop,
+    Unpause,
 )
 from flconsole.supervisor.server_link import ServerLink
 
@@ -45,25 +48,24 @@ class Operations:
         stop_run: Callable[[], None],
         status: Callable[[], dict[str, Any]],
     ) -> None:
-        self._children, self._link, self._records = children, link, records
+        self._children, self._records = children, records
+        self._federation = Federation(link)
         self._spawn_client = spawn_client
         self._stop_run = stop_run
         self._status = status
-        self._rules = SetRound()
-        self.stop_after_round = False
+
+    @property
+    def stop_after_round(self) -> bool:
+        """Whether the run ends with the open round."""
+        return self._federation.is_stopping
 
     def desired(self) -> list[ServerCommand]:
-        """What a server that has just started must be told: who is out for good, and the rules in force."""
-        commands: list[ServerCommand] = [
-            client_exited(child, will_restart=False)
-            for child in self._children.clients()
-            if child.state is State.OUT
+        """What a server that has just started must be told: who is out for good, and what operators want."""
+        gone = [child for child in self._children.clients() if child.state is State.OUT]
+        return [
+            *(client_exited(child, will_restart=False) for child in gone),
+            *self._federation.desired(),
         ]
-        if self._rules != SetRound():
-            commands.append(self._rules)
-        if self.stop_after_round:
-            commands.append(StopAfterRound())
-        return commands
 
     async def handle(self, request: AnyRequest) -> Answer:
         """Answers one request."""
@@ -84,15 +86,11 @@ class Operations:
                 return self._kill(client, hard=hard)
             case RestartClient(client=client):
                 return self._restart(client)
-            case Stop(after_round=True):
-                self.stop_after_round = True
-                self._link.tell(StopAfterRound())
-                return Answer(ok=True, text="the run ends when the open round is finished")
-            case Stop():
+            case Stop(after_round=False):
                 self._stop_run()
                 return Answer(ok=True, text="the run is being stopped")
-            case SetRules():
-                return await self._set_rules(request)
+            case Stop() | SetRules() | Pause() | Unpause():
+                return await self._federation.ask(request)
             case _:
                 raise AssertionError(request)
 
@@ -118,16 +116,6 @@ class Operations:
             return self._unknown(client)
         self._children.restart(child, RESTARTED)
         return Answer(ok=True, text=f"client {client} is being {'re' if child.state in ALIVE else ''}started")
-
-    async def _set_rules(self, request: SetRules) -> Answer:
-        change = SetRound(quorum=request.quorum, deadline_s=request.deadline_s)
-        answer = await self._link.ask(change)
-        if answer.ok:
-            self._rules = SetRound(
-                quorum=self._rules.quorum if change.quorum is None else change.quorum,
-                deadline_s=self._rules.deadline_s if change.deadline_s is None else change.deadline_s,
-            )
-        return answer
 
     def _unknown(self, client: str) -> Answer:
         known = ", ".join(child.client or "" for child in self._children.clients())

@@ -49,4 +49,16 @@ class SetRules(Request, frozen=True, tag="set"):
     deadline_s: Annotated[float, Meta(gt=0)] | None = None
 
 
-AnyRequest = Status | AddClient | KillClient | RestartClient | Stop | SetRules
+class Pause(Request, frozen=True, tag="pause"):
+    """Leave clients out of every round after the open one; None: open no round at all."""
+
+    clients: list[str] | None = None
+
+
+class Unpause(Request, frozen=True, tag="unpause"):
+    """Let clients take part again; None: open rounds again."""
+
+    clients: list[str] | None = None
+
+
+AnyRequest = Status | AddClient | KillClient | RestartClient | Stop | SetRules | Pause | Unpause

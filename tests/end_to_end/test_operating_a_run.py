@@ -93,6 +93,31 @@ def test_a_quorum_set_on_the_way_closes_rounds_without_the_slow(federation: Make
     assert by_round[late_in] == 2
 
 
+def test_a_paused_federation_waits_and_then_goes_on_to_the_same_model(
+    null_run: Make, undisturbed_null: list[tuple[int, str]]
+) -> None:
+    run = null_run().start()
+    run.wait_for(lambda: run.events(telemetry.RoundOpened))
+    sleeper = run.pid_of("client-3")
+    os.kill(sleeper, signal.SIGSTOP)  # the run must not be over before the pause comes
+    assert command(run, "pause").returncode == 0
+    os.kill(sleeper, signal.SIGCONT)
+    run.wait_for(lambda: rounds_done(run) == last_round(run).round)
+    paused_after = rounds_done(run)
+
+    os.kill(run.pid_of("server"), signal.SIGKILL)
+    run.wait_for(lambda: len(run.events(telemetry.ServerStarted)) == 2)
+    name = run.run_dir.name
+    run.wait_for(lambda: command(run, "pause", name, "--client", "1").returncode == 0)
+    assert command(run, "unpause", name, "--client", "1").returncode == 0
+    assert last_round(run).round == rounds_done(run) == paused_after < 4
+    assert command(run, "unpause").returncode == 0
+    run.finish()
+
+    assert run.digests() == undisturbed_null
+    assert len(run.events(telemetry.FederationPaused)) == len(run.events(telemetry.FederationResumed)) == 1
+
+
 def test_too_few_clients_end_the_run_with_5(federation: Make) -> None:
     run = federation(*NULL, "--clients=2", "--quorum=2").start()
     wait_for_rounds(run, 2)

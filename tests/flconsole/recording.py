@@ -95,6 +95,9 @@ SERVER_EVENTS = [
     accepted("2", 2),
     t.RoundClosed(round=2, updates=3, digest="digest-2"),
     finished(2, 3, 0.61),
+    t.FederationPaused(),
+    t.ClientPaused(client="3"),
+    t.FederationResumed(),
     opened(3, "12"),
     accepted("1", 3),
 ]

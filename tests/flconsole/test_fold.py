@@ -163,6 +163,30 @@ def test_a_late_client_is_late_until_the_next_round_counts_on_it():
     assert state_of(*late, opened(2, "1")).client_state("1") is ClientState.TRAINING
 
 
+def test_a_paused_client_is_paused_once_the_open_round_has_its_update():
+    paused = [joined("1", 0), opened(1, "1"), t.ClientPaused(client="1")]
+
+    assert state_of(*paused).client_state("1") is ClientState.TRAINING
+    assert state_of(*paused, accepted("1", 1)).client_state("1") is ClientState.PAUSED
+    resumed = state_of(*paused, accepted("1", 1), t.ClientResumed(client="1"))
+    assert resumed.client_state("1") is ClientState.IDLE
+    assert state_of(*paused, t.ClientLost(client="1", reason="silent")).client_state("1") is ClientState.LOST
+
+
+def test_a_late_client_that_is_paused_is_not_late_for_ever():
+    late = [joined("1", 0), opened(1, "1"), t.ClientLate(client="1", round=1)]
+    closed = t.RoundClosed(round=1, updates=1, digest="d")
+
+    assert state_of(*late, closed, t.ClientPaused(client="1")).client_state("1") is ClientState.PAUSED
+
+
+def test_the_federation_is_paused_until_it_is_resumed():
+    paused = [joined("1", 0), t.FederationPaused()]
+
+    assert state_of(*paused).paused
+    assert not state_of(*paused, t.FederationResumed()).paused
+
+
 def test_a_lost_client_is_lost_until_it_is_back():
     lost = [joined("1", 0), t.ClientLost(client="1", reason="silent")]
 

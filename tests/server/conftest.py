@@ -1,14 +1,17 @@
 """A run that no process stands behind: its configuration, its broker in memory, a clock set by hand."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from engine import telemetry
+from engine.commands import Answer, Inspect, Message, ServerLine, encode
 from engine.config import RunConfig
 from engine.core.update import ClientUpdate, TrainingMetrics
 from engine.core.weights import Layout
@@ -302,6 +305,63 @@ def federation(tmp_path: Path, config: RunConfig) -> Iterator[Callable[..., Fede
     yield make
     for one in made:
         one.stop()
+
+
+class Operator:
+    """The supervisor's end of the server's socket, moved by hand."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(DEADLINE_S)
+        self._socket.connect(str(socket_path))
+        self._lines = self._socket.makefile("rb")
+
+    def __call__(self, command: Message) -> Answer:
+        """Sends one command and waits for its answer."""
+        self._socket.sendall(encode(command))
+        answer = msgspec.json.decode(self._lines.readline(), type=ServerLine)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def wait_for_turns(self, count: int = 3) -> None:
+        """Until the server has looked at everything that has come, so many times."""
+        for _ in range(count):
+            assert self(Inspect()).ok
+
+    def close(self) -> None:
+        self._lines.close()
+        self._socket.close()
+
+
+@pytest.fixture
+def run(federation: Callable[..., Federation], tmp_path: Path) -> Federation:
+    """A server with three members in round 1 that takes commands."""
+    run = federation()
+    run.socket_path = tmp_path / "s"
+    run.running = run.start_server(socket_path=run.socket_path)
+    run.clients = run.peers("1", "2", "3")
+    run.opened = run.clients[0].wait_for(messages.RoundOpened, round=1)
+    return run
+
+
+@pytest.fixture
+def operators() -> Iterator[Callable[[Path], Operator]]:
+    """Connects to servers."""
+    connected: list[Operator] = []
+
+    def connect(socket_path: Path) -> Operator:
+        connected.append(Operator(socket_path))
+        return connected[-1]
+
+    yield connect
+    for one in connected:
+        one.close()
+
+
+@pytest.fixture
+def ask(run: Federation, operators: Callable[[Path], Operator]) -> Operator:
+    """Sends one command to the server of `run` and waits for its answer."""
+    return operators(run.socket_path)
 
 
 @pytest.fixture

@@ -20,37 +20,6 @@ from engine.protocol import messages
 from engine.protocol.messages import RoundOpened
 
 
-@pytest.fixture
-def run(federation, tmp_path):
-    """A server with three members in round 1, listening at `s`."""
-    federation = federation()
-    federation.socket_path = tmp_path / "s"
-    federation.running = federation.start_server(socket_path=federation.socket_path)
-    federation.clients = federation.peers("1", "2", "3")
-    federation.opened = federation.clients[0].wait_for(RoundOpened, round=1)
-    return federation
-
-
-@pytest.fixture
-def ask(run):
-    """Sends one command and waits for its answer."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(20)
-    connection.connect(str(run.socket_path))
-
-    def send(command):
-        connection.sendall(encode(command))
-        line = b""
-        while not line.endswith(b"\n"):
-            line += connection.recv(1 << 16)
-        answer = msgspec.json.decode(line, type=ServerLine)
-        assert isinstance(answer, Answer)
-        return answer
-
-    yield send
-    connection.close()
-
-
 def finish_round(run, number, clients):
     for client in clients:
         client.send(client.wait_for(RoundOpened, round=number))

@@ -126,6 +126,10 @@ class RunUnderTest:
         path = self.run_dir / "heard.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
+    def told(self, kind: str) -> list[dict[str, Any]]:
+        """The commands of this kind that the servers heard."""
+        return [message for message in self.heard() if message != "started" and message["type"] == kind]
+
     def events(self, kind: type[telemetry.Event] = telemetry.Event) -> list[Any]:
         return [
             event for _, event in read_events(self.run_dir / "processes.jsonl") if isinstance(event, kind)

@@ -39,9 +39,9 @@ def test_an_operators_kill_is_final(run, hard, signum):
     run.start()
 
     assert run.request("kill-client", client="1", hard=hard).ok
-    run.wait(lambda: len(run.heard()) == 2, "the server is told")
-    assert run.heard()[-1]["will_restart"] is False
-    assert run.heard()[-1]["reason"] == "killed by the operator"
+    run.wait(lambda: run.told("ClientExited"), "the server is told")
+    (told,) = run.told("ClientExited")
+    assert (told["will_restart"], told["reason"]) == (False, "killed by the operator")
     assert [exited.signal for exited in run.exits("client-1")] == [signum]
     assert run.process("client-1")["state"] == "out"
     assert run.request("kill-client", client="1").text == "client 1 is out already: killed by the operator"
@@ -82,6 +82,19 @@ def test_rules_are_passed_on_and_the_servers_answer_comes_back(run):
     assert run.heard()[-1] == {"type": "SetRound", "quorum": 1, "deadline_s": None}
 
 
+def test_a_pause_is_the_servers_to_carry_out_and_its_answer_comes_back(run):
+    run.start()
+
+    assert run.request("pause").text == "heard"
+    assert run.request("pause", clients=["1", "2"]).text == "heard"
+    assert run.request("unpause", clients=["2"]).text == "heard"
+    assert run.heard()[-3:] == [
+        {"type": "Pause", "clients": None},
+        {"type": "Pause", "clients": ["1", "2"]},
+        {"type": "Unpause", "clients": ["2"]},
+    ]
+
+
 def test_stop_ends_the_run_at_once(run):
     run.start()
 
@@ -93,7 +106,7 @@ def test_stop_ends_the_run_at_once(run):
 def test_stop_after_the_round_is_the_servers_to_do(run):
     run.start()
     run.request("stop", after_round=True)
-    run.wait(lambda: {"type": "StopAfterRound"} in run.heard(), "the server is told")
+    run.wait(lambda: run.told("StopAfterRound"), "the server is told")
     run.server_does("round 1", "end stopped by an operator after round 1", "exit 0")
 
     assert run.exit_code() == 0

@@ -77,7 +77,7 @@ def test_a_signal_stops_the_run_in_order(run, signum, code):
     names = [event.name for event in run.events(telemetry.ProcessExited)]
     assert names[0] == "server"  # before the clients: it must not see them leave
     assert names[-1] == "nursery"
-    assert "ClientExited" not in str(run.heard())
+    assert run.told("ClientExited") == []
 
 
 def test_a_child_that_ignores_term_is_killed_after_the_timeout(run):
@@ -210,23 +210,40 @@ def test_a_final_exit_code_of_a_client_is_not_tried_again(run, code):
     run.wait(lambda: run.running() and run.process("client-1")["state"] == "out", "out")
 
     assert run.delays() == []
-    run.wait(lambda: "client-1 is here" not in run.output() and len(run.heard()) == 2, "told")
-    assert (run.heard()[-1]["client"], run.heard()[-1]["will_restart"]) == ("1", False)
+    run.wait(lambda: "client-1 is here" not in run.output() and run.told("ClientExited"), "told")
+    (told,) = run.told("ClientExited")
+    assert (told["client"], told["will_restart"]) == ("1", False)
 
 
-def test_a_crashed_server_comes_back_and_is_told_again_who_is_out(run):
+def test_a_crashed_server_comes_back_and_is_told_again_what_holds(run):
     run.start()
     run.request("kill-client", client="1")
-    run.wait(lambda: len(run.heard()) == 2, "the first server is told")
+    run.wait(lambda: run.told("ClientExited"), "the first server is told")
     run.request("set", deadline_s=3.0)
+    run.request("pause")
+    run.request("pause", clients=["2"])
     run.server_does("crash")
-    run.wait(lambda: run.heard().count("started") == 2 and len(run.heard()) == 6, "the second server is told")
-
-    assert run.heard()[-2:] == [
+    wishes = [
         gone("1", "killed by the operator", will_restart=False),
+        {"type": "SetPaused", "federation": True, "clients": ["2"]},
         {"type": "SetRound", "quorum": None, "deadline_s": 3.0},
     ]
+    run.wait(lambda: run.heard()[-4:] == ["started", *wishes], "the second server is told")
+
     assert run.exits("server")[0].reason == "exit code 1: RuntimeError: the server has crashed as it was told"
+
+
+def test_a_resumed_run_is_not_paused_any_more(run):
+    supervisor = run.start()
+    run.request("pause")
+    supervisor.kill()
+    supervisor.wait()
+    run.start("--resumed")
+
+    nothing = {"type": "SetPaused", "federation": False, "clients": []}
+    run.wait(
+        lambda: run.heard()[-2:] == ["started", nothing], "the new server is told that nothing is paused"
+    )
 
 
 def test_a_server_that_crashes_for_ever_fails_the_run(run):

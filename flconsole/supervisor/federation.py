@@ -1,0 +1,73 @@
+"""What operators want of the federation: passed on to the server, and told again to each successor of it."""
+
+from engine import commands
+from engine.commands import Answer, ServerCommand, SetPaused, SetRound, StopAfterRound
+from flconsole.supervisor.requests import Pause, SetRules, Stop, Unpause
+from flconsole.supervisor.server_link import ServerLink
+
+
+class Federation:
+    """The wishes in force. What the server has refused, or did not answer, is none.
+
+    Args:
+        link: the server's socket.
+    """
+
+    def __init__(self, link: ServerLink) -> None:
+        self._link = link
+        self._rules = SetRound()
+        self._is_paused = False
+        self._paused_clients: set[str] = set()
+        self.is_stopping = False
+        """Whether the run ends with the open round."""
+
+    def desired(self) -> list[ServerCommand]:
+        """What a server that has just started must be told; that nothing is paused too, for it remembers."""
+        commands: list[ServerCommand] = [
+            SetPaused(federation=self._is_paused, clients=tuple(sorted(self._paused_clients)))
+        ]
+        if self._rules != SetRound():
+            commands.append(self._rules)
+        if self.is_stopping:
+            commands.append(StopAfterRound())
+        return commands
+
+    async def ask(self, request: Stop | SetRules | Pause | Unpause) -> Answer:
+        """Passes a request on to the server; the answer is the server's."""
+        match request:
+            case Stop():
+                return self._stop_after_round()
+            case SetRules():
+                return await self._set_rules(request)
+            case Pause() | Unpause():
+                return await self._pause(request)
+
+    def _stop_after_round(self) -> Answer:
+        self.is_stopping = True
+        self._link.tell(StopAfterRound())
+        return Answer(ok=True, text="the run ends when the open round is finished")
+
+    async def _set_rules(self, request: SetRules) -> Answer:
+        change = SetRound(quorum=request.quorum, deadline_s=request.deadline_s)
+        answer = await self._link.ask(change)
+        if answer.ok:
+            self._rules = SetRound(
+                quorum=self._rules.quorum if change.quorum is None else change.quorum,
+                deadline_s=self._rules.deadline_s if change.deadline_s is None else change.deadline_s,
+            )
+        return answer
+
+    async def _pause(self, request: Pause | Unpause) -> Answer:
+        is_pause = isinstance(request, Pause)
+        clients = None if request.clients is None else tuple(request.clients)
+        command = commands.Pause(clients=clients) if is_pause else commands.Unpause(clients=clients)
+        answer = await self._link.ask(command)
+        if not answer.ok:
+            return answer
+        if clients is None:
+            self._is_paused = is_pause
+        elif is_pause:
+            self._paused_clients.update(clients)
+        else:
+            self._paused_clients.difference_update(clients)
+        return answer
