@@ -1,6 +1,7 @@
 """Runs the benchmarks, prints one table, and keeps the figures: `python -m benchmarks [NAME...]`.
 
-A benchmark is a module of this folder with `run() -> list[Row]`; a name with an underscore first is a helper.
+A benchmark is a module of this folder with `run() -> list[Row]`; a name with an underscore first is a helper,
+and those in `_PROGRAMS` are commands of their own.
 """
 
 import datetime as dt
@@ -20,6 +21,7 @@ from benchmarks._rows import Row
 from flconsole.plan import versions
 
 HERE = Path(__file__).parent
+_PROGRAMS = ("pictures", "synthetic_run")
 
 
 def main(wanted: Sequence[str]) -> int:
@@ -41,9 +43,8 @@ def main(wanted: Sequence[str]) -> int:
 
 def benchmarks() -> list[str]:
     """The names of all benchmarks."""
-    return sorted(
-        module.name for module in pkgutil.iter_modules([str(HERE)]) if not module.name.startswith("_")
-    )
+    names = [module.name for module in pkgutil.iter_modules([str(HERE)])]
+    return sorted(name for name in names if not name.startswith("_") and name not in _PROGRAMS)
 
 
 def table(rows: Iterable[Row]) -> list[str]:
