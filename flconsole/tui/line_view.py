@@ -4,25 +4,36 @@ The work and the bytes sent depend on the lines in view, never on how many there
 text has changed is sent again.
 """
 
-from rich.style import Style
+from typing import ClassVar
+
 from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-_CURSOR = Style(reverse=True)
+from flconsole.tui.style import CURSOR
 
 
-class LineView(ScrollView, can_focus=True):
+class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     """Lines with a cursor. Subclasses say how many there are and draw one.
 
-    A heading, where there is one, stays in the first row.
+    A heading, where there is one, stays in the first row. The cursor is seen while the list has the focus.
     """
 
     DEFAULT_CSS = """
     LineView { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "cursor_up", "Up", show=False),
+        Binding("down,j", "cursor_down", "Down", show=False),
+        Binding("pageup", "page_up", "Page up", show=False),
+        Binding("pagedown", "page_down", "Page down", show=False),
+        Binding("home", "cursor_home", "First line", show=False),
+        Binding("end", "cursor_end", "Last line", show=False),
+    ]
 
     class CursorMoved(Message):
         """The cursor is on another line."""
@@ -31,8 +42,9 @@ class LineView(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.cursor = 0
         """Index of the line with the cursor."""
-        self._shown: dict[int, Text] = {}
-        """Row of the screen -> what stands there."""
+        self._heading_rows = 0
+        self._shown: dict[int, tuple[Text, bool]] = {}
+        """Row of the screen -> what stands there, and whether the cursor does."""
 
     # --- what a subclass says
 
@@ -42,7 +54,7 @@ class LineView(ScrollView, can_focus=True):
         raise NotImplementedError
 
     def draw_line(self, index: int, width: int) -> Text:
-        """One line, no longer than `width` cells."""
+        """One line; what does not fit into `width` cells is cut."""
         raise NotImplementedError
 
     def draw_heading(self, _width: int) -> Text | None:
@@ -57,20 +69,21 @@ class LineView(ScrollView, can_focus=True):
 
     def lines_changed(self) -> None:
         """Draws again what has changed: some lines, or how many there are."""
-        self.cursor = max(0, min(self.cursor, self.num_lines - 1))
+        width = self.scrollable_content_region.width
+        self._heading_rows = 0 if self.draw_heading(width) is None else 1
+        self.cursor = self._clamped(self.cursor)
         size = Size(self.size.width, self.num_lines + self._heading_rows)
         if size != self.virtual_size:
             self.virtual_size = size
-        width, before = self.scrollable_content_region.width, self._shown
         for y in range(self.scrollable_content_region.height):
-            if before.get(y) != self._row(y, width):
+            if self._shown.get(y) != self._row(y, width):
                 self.refresh(Region(0, y, width, 1))
 
     def move_cursor(self, index: int) -> None:
         """Puts the cursor on a line and scrolls so that it can be seen."""
-        self.cursor = max(0, min(index, self.num_lines - 1))
+        self.cursor = self._clamped(index)
         self.scroll_to_line(self.cursor)
-        self.refresh()
+        self.lines_changed()
         self.post_message(self.CursorMoved())
 
     def scroll_to_line(self, index: int) -> None:
@@ -86,57 +99,74 @@ class LineView(ScrollView, can_focus=True):
         """Lines that can be seen at once."""
         return max(1, self.scrollable_content_region.height - self._heading_rows)
 
-    # --- keys
+    # --- keys and mouse
 
-    def key_up(self) -> None:
+    def action_cursor_up(self) -> None:
         self.move_cursor(self.cursor - 1)
 
-    def key_down(self) -> None:
+    def action_cursor_down(self) -> None:
         self.move_cursor(self.cursor + 1)
 
-    def key_pageup(self) -> None:
+    def action_page_up(self) -> None:
         self.move_cursor(self.cursor - self.page_lines)
 
-    def key_pagedown(self) -> None:
+    def action_page_down(self) -> None:
         self.move_cursor(self.cursor + self.page_lines)
 
-    def key_home(self) -> None:
+    def action_cursor_home(self) -> None:
         self.move_cursor(0)
 
-    def key_end(self) -> None:
+    def action_cursor_end(self) -> None:
         self.move_cursor(self.num_lines - 1)
+
+    def on_click(self, event: Click) -> None:
+        """Puts the cursor where the mouse is; the keys above do the same."""
+        place = event.get_content_offset(self)
+        if place is not None and place.y >= self._heading_rows and self._index(place.y) < self.num_lines:
+            self.move_cursor(self._index(place.y))
 
     # --- drawing
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
-        text = self._row(y, width)
-        self._shown[y] = text
+        self._shown[y] = text, has_cursor = self._row(y, width)
         strip = Strip(text.render(self.app.console)).adjust_cell_length(width, self.rich_style)
         strip = strip.apply_style(self.rich_style)
-        is_cursor = y >= self._heading_rows and self._index(y) == self.cursor and self.shows_cursor
-        return strip.apply_style(_CURSOR) if is_cursor and self.num_lines else strip
+        return strip.apply_style(CURSOR) if has_cursor else strip
 
-    @property
-    def _heading_rows(self) -> int:
-        return 0 if self.draw_heading(0) is None else 1
+    def _clamped(self, index: int) -> int:
+        return max(0, min(index, self.num_lines - 1))
 
     def _index(self, y: int) -> int:
         return y - self._heading_rows + round(self.scroll_offset.y)
 
-    def _row(self, y: int, width: int) -> Text:
+    def _row(self, y: int, width: int) -> tuple[Text, bool]:
+        """What stands in a row of the screen, and whether the cursor does."""
         if y < self._heading_rows:
-            return self.draw_heading(width) or Text()
+            return _one_line(self.draw_heading(width) or Text(), width), False
         index = self._index(y)
         if not 0 <= index < self.num_lines:
-            return Text()
-        text = self.draw_line(index, width)
-        text.no_wrap, text.end = True, ""
-        text.truncate(width)
-        return text
+            return Text(), False
+        return _one_line(self.draw_line(index, width), width), index == self.cursor and self.shows_cursor
+
+    def on_resize(self) -> None:
+        self.lines_changed()
+        if self.shows_cursor:
+            self.scroll_to_line(self.cursor)
 
     def on_focus(self) -> None:
-        self.refresh()
+        self.lines_changed()
 
     def on_blur(self) -> None:
-        self.refresh()
+        self.lines_changed()
+
+
+def _one_line(text: Text, width: int) -> Text:
+    """Fits a text into one row: a tab or a line break would put the terminal's cursor elsewhere."""
+    if "\n" in text.plain or "\t" in text.plain or text.cell_len > width:
+        text = text.copy()  # whoever drew it may keep it
+        text.plain = text.plain.replace("\n", " ")
+        text.expand_tabs(8)
+        text.truncate(width, overflow="ellipsis")
+    text.no_wrap, text.end = True, ""
+    return text
