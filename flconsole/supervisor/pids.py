@@ -17,9 +17,13 @@ def create_time(pid: int) -> float | None:
 
 
 def is_alive(pid: int, created: float | None) -> bool:
-    """Whether the process of that number is the one that was started at `created`."""
-    now = create_time(pid)
-    return now is not None and created is not None and abs(now - created) <= _CLOCK_JITTER_S
+    """Whether the process of that number is the one that was started at `created`, and no zombie of it."""
+    try:
+        process = psutil.Process(pid)
+        is_zombie = process.status() == psutil.STATUS_ZOMBIE  # some init processes of containers reap nobody
+    except psutil.NoSuchProcess:
+        return False
+    return not is_zombie and created is not None and abs(process.create_time() - created) <= _CLOCK_JITTER_S
 
 
 def kill_sessions(sessions: dict[int, float]) -> int:
