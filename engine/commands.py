@@ -124,7 +124,7 @@ class SetPaused(Message, frozen=True):
 
 
 class Inspect(Message, frozen=True):
-    """Ask for the server's view: round, members, quorum, deadline."""
+    """Ask for the server's view: round, rules, and what each member does (`telemetry.ClientSample`)."""
 
 
 ServerCommand = ClientExited | StopAfterRound | SetRound | Pause | Unpause | SetPaused | Inspect

@@ -314,11 +314,28 @@ class ProcessSample(msgspec.Struct, frozen=True, kw_only=True):
     written_bytes: int | None = None
 
 
+class ClientSample(msgspec.Struct, frozen=True, kw_only=True):
+    """One member of the federation at one moment, as the server has heard it; null where it has not."""
+
+    state: str | None = None
+    """`joining`, `idle`, `training` or `sending`."""
+    round: int | None = None
+    """The round that `state` is about."""
+    bytes_up: int | None = None
+    """Of its accepted updates, in the whole run."""
+    bytes_down: int | None = None
+    """Of the models that it said it had received, since this server started."""
+    silence_s: float | None = None
+    """Since it was last heard."""
+
+
 class Sample(Event, frozen=True, tag="sample"):
-    """What the processes use."""
+    """What the processes use, and what the clients do."""
 
     chained: ClassVar[bool] = False
     processes: dict[str, ProcessSample]
+    clients: dict[str, ClientSample] = {}
+    """By client; empty where the server was not there, or too busy to say."""
     disk_free_bytes: int | None = None
 
 

@@ -79,8 +79,8 @@ def _command(state: RunState, _envelope: Envelope, event: telemetry.Command) -> 
     return state
 
 
-def _sample(state: RunState, _envelope: Envelope, event: telemetry.Sample) -> RunState:
-    return replace(state, sample=event)
+def _sample(state: RunState, envelope: Envelope, event: telemetry.Sample) -> RunState:
+    return replace(state, sample=event, sample_at=envelope.ts)
 
 
 def _run_ended(state: RunState, _envelope: Envelope, event: telemetry.RunEnded) -> RunState:

@@ -101,7 +101,9 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """When the latest rounds finished, in wall-clock seconds since the epoch."""
     failures: tuple[telemetry.Failure, ...] = ()
     sample: telemetry.Sample | None = None
-    """What the processes used last."""
+    """What the processes used last, and what the clients did."""
+    sample_at: float | None = None
+    """When that was, in wall-clock seconds since the epoch."""
     seen: dict[str, tuple[int, int]] = {}
     """By writer, the incarnation and number of its latest record."""
 
@@ -160,10 +162,16 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
         if client.membership == "lost":
             return ClientState.LOST
         if client.membership == "joined" and self._owes_update(client.id):
-            return ClientState.TRAINING
+            return ClientState.SENDING if self._is_sending(client.id) else ClientState.TRAINING
         if client.id in self.paused_clients:
             return ClientState.PAUSED
         return ClientState.LATE if client.membership == "late" else ClientState.IDLE
+
+    def _is_sending(self, client_id: str) -> bool:
+        """Whether the newest sample says so of the open round."""
+        sample = self.sample.clients.get(client_id) if self.sample is not None else None
+        current = self.round.number if self.round is not None else None
+        return sample is not None and (sample.state, sample.round) == (ClientState.SENDING, current)
 
     def _owes_update(self, client_id: str) -> bool:
         current = self.round

@@ -60,6 +60,9 @@ def test_an_event_never_changes():
 # --- the specification
 
 
+SAMPLES = {telemetry.ProcessSample: "process sample", telemetry.ClientSample: "client sample"}
+
+
 def json_type(annotation):
     """The name that `docs/events.md` has for a Python type."""
     origin, members = get_origin(annotation), get_args(annotation)
@@ -68,7 +71,7 @@ def json_type(annotation):
     if origin in (list, dict):
         return f"{'array' if origin is list else 'object'} of {json_type(members[-1])}"
     names = {str: "string", int: "integer", float: "number", bool: "boolean", Any: "any", type(None): "null"}
-    return names.get(annotation, "process sample")
+    return {**names, **SAMPLES}[annotation]
 
 
 def specified():
@@ -85,7 +88,7 @@ def specified():
 
 def declared():
     structs = {event.__struct_config__.tag: event for event in get_args(AnyEvent)}
-    structs |= {"The envelope": telemetry.Envelope, "process sample": telemetry.ProcessSample}
+    structs |= {"The envelope": telemetry.Envelope} | {name: struct for struct, name in SAMPLES.items()}
     return {
         name: {field.name: json_type(field.type) for field in msgspec.structs.fields(struct)}
         for name, struct in structs.items()

@@ -133,12 +133,15 @@ class RepublishRequested(TelemetryMessage, frozen=True, tag="republish_requested
     digest: Words
 
 
+CLIENT_STATES = ("joining", "idle", "training", "sending")
+
+
 class Heartbeat(TelemetryMessage, frozen=True, tag="heartbeat"):
     """Every few seconds."""
 
     session: Words
     state: Words
-    """`joining`, `idle`, `training` or `sending`."""
+    """One of `CLIENT_STATES`."""
     round: int | None
 
 

@@ -22,6 +22,8 @@ class History:
     """The newest `round_opened`."""
     accepted: set[tuple[int, str]] = field(default_factory=set)
     """(round, client) of the updates accepted since the newest round was first opened."""
+    bytes_up: dict[str, int] = field(default_factory=dict)
+    """Client -> bytes of its accepted updates."""
     parts: dict[str, int] = field(default_factory=dict)
     """Client -> part, of everyone who joined and has not left."""
     left: set[str] = field(default_factory=set)
@@ -48,6 +50,7 @@ class History:
                 self.opened = event
             case telemetry.UpdateAccepted():
                 self.accepted.add((event.round, event.client))
+                self.bytes_up[event.client] = self.bytes_up.get(event.client, 0) + event.bytes
             case telemetry.RoundClosed():
                 self.closed = event.round
             case telemetry.RoundFinished():

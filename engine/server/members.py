@@ -28,7 +28,12 @@ class Member:
     session: str
     last_heard: float
     lost_since: float | None = None
-    state: str = "idle"
+    state: str | None = None
+    """What it last said it does; None if it has not said."""
+    round: int | None = None
+    """The round that it does it for."""
+    bytes_down: int = 0
+    """Of the models that it said it has."""
 
 
 class Members:
@@ -79,15 +84,25 @@ class Members:
         member.session, member.last_heard, member.lost_since = message.session, now, None
         return Admission(member.part, "", False, away if is_back else None)
 
-    def heard(self, client: str, now: float, state: str | None = None) -> float | None:
-        """Notes a sign of life; the seconds it had been lost, if it had been."""
+    def heard(self, client: str, now: float, state: str | None, round_number: int | None) -> float | None:
+        """Notes what a member says it does; the seconds it had been lost, if it had been."""
         member = self._members.get(client)
         if member is None:
             return None
         away = None if member.lost_since is None else now - member.lost_since
         member.last_heard, member.lost_since = now, None
-        member.state = state or member.state
+        member.state, member.round = state, round_number
         return away
+
+    def received(self, client: str, num_bytes: int) -> None:
+        """Notes that a member has a model of this size."""
+        if client in self._members:
+            self._members[client].bytes_down += num_bytes
+
+    def delivered(self, client: str) -> None:
+        """Notes that a member's update is in the sum: it has nothing left to do."""
+        if client in self._members:
+            self._members[client].state = "idle"
 
     def lose(self, client: str, now: float) -> bool:
         """Marks a member as lost; False if it is unknown or lost already."""

@@ -17,7 +17,6 @@ from engine.server.gate import Gate
 from engine.server.intake import UPDATE_PLACES, Arrival, Intake, Refusal, Repetition
 from engine.server.members import Members
 from engine.server.operators import Operators
-from engine.server.pauses import Pauses
 from engine.server.publisher import Publisher
 from engine.server.recycling import why_recycle
 from engine.server.round import Contribution, Round
@@ -81,7 +80,7 @@ class MessageLoop:
         )
         gate = Gate(self._run, layout, examples_by_part)
         self._updates = UpdateHandler(gate, self._channel, self._journal)
-        self.operators = Operators(socket_path, self._telemetry, Pauses(self._journal), config)
+        self.operators = Operators(socket_path, self._telemetry, self._journal, config)
         self._publisher = Publisher(self._channel, self._journal, clock)
         self._needs_restoring = False
         self._restore_members(takeover)
@@ -153,6 +152,7 @@ class MessageLoop:
         """An update is in the sum: records it and tells its client."""
         if (update.round, update.client) not in self._journal.history.accepted:
             self._journal.record(round_report.accepted(update, contribution, norm, self.the_round()))
+        self.members.delivered(update.client)
         if not self._is_old(arrival.record):
             self._updates.hold(arrival)
             reach("server.receipt_sent", update.round, first=self.flush)

@@ -80,8 +80,11 @@ class OperatorSocket:
                 yield command, lambda answer: self._send(connection, answer)
 
     def _send(self, connection: socket.socket, message: Message) -> None:
+        line = encode(message)
+        if len(line) > MAX_LINE:
+            line = encode(Answer(ok=False, text=f"an answer of {len(line)} bytes; the most is {MAX_LINE}"))
         try:
-            connection.sendall(encode(message))
+            connection.sendall(line)
         except OSError:
             self._drop(connection)
 

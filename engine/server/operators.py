@@ -15,6 +15,8 @@ from engine.commands import (
     Unpause,
 )
 from engine.config import RunConfig
+from engine.server.inspection import inspect
+from engine.server.journal import Journal
 from engine.server.operator_socket import OperatorSocket
 from engine.server.pauses import Pauses
 from engine.server.round import Round
@@ -30,7 +32,7 @@ class Operators:
     Args:
         socket_path: where commands are taken; None for a server on its own.
         telemetry_handler: told of clients whose process ended.
-        pauses: what is paused.
+        journal: remembers what is paused and what has been accepted.
         config: the rules at the start.
     """
 
@@ -38,11 +40,12 @@ class Operators:
         self,
         socket_path: Path | None,
         telemetry_handler: TelemetryHandler,
-        pauses: Pauses,
+        journal: Journal,
         config: RunConfig,
     ) -> None:
         self._socket = OperatorSocket(socket_path) if socket_path else None
-        self._telemetry, self.pauses = telemetry_handler, pauses
+        self._telemetry, self._journal = telemetry_handler, journal
+        self.pauses = Pauses(journal)
         self._num_parts = config.num_parts
         self.quorum, self.deadline_s = config.quorum, config.deadline_s
         self.stop_after_round = False
@@ -82,7 +85,9 @@ class Operators:
             case SetPaused():
                 self.pauses.set(federation=command.federation, clients=command.clients)
             case Inspect():
-                return Answer(ok=True, data=self._view(current))
+                view = inspect(current, self._telemetry.members, self._journal.history, now)
+                rules = {"quorum": self.quorum, "deadline_s": self.deadline_s}
+                return Answer(ok=True, data={**view, **rules})
         return Answer(ok=True)
 
     def _set(self, command: SetRound, current: Round | None) -> Answer:
@@ -110,14 +115,3 @@ class Operators:
         pauses.set(federation=pauses.of_federation, clients=clients)
         effect = "left out after the open round" if is_pause else "takes part from the next round on"
         return Answer(ok=True, text=f"client {', '.join(command.clients)}: {effect}")
-
-    def _view(self, current: Round | None) -> dict[str, object]:
-        members = self._telemetry.members
-        return {
-            "round": current.number if current else None,
-            "cohort": list(current.cohort) if current else [],
-            "accepted": list(current.contributions) if current else [],
-            "members": {client: members[client].state for client in members.clients()},
-            "quorum": self.quorum,
-            "deadline_s": self.deadline_s,
-        }

@@ -49,11 +49,13 @@ class TelemetryHandler:
                 self.lose(message.client, message.reason, now)
             case messages.Have():
                 self.downloads += message.round == self._round
-                self._alive(message.client, now, "training")
+                self._alive(message.client, now, "training", message.round)
+                self.members.received(message.client, self._channel.frame_bytes)
             case messages.Sending():
-                self._alive(message.client, now, "sending")
+                self._alive(message.client, now, "sending", message.round)
             case messages.Heartbeat():
-                self._alive(message.client, now, message.state)
+                state = message.state if message.state in messages.CLIENT_STATES else None
+                self._alive(message.client, now, state, message.round)
             case messages.RepublishRequested():
                 return True
         return False
@@ -109,8 +111,8 @@ class TelemetryHandler:
             )
         )
 
-    def _alive(self, client: str, now: float, state: str) -> None:
-        away_s = self.members.heard(client, now, state)
+    def _alive(self, client: str, now: float, state: str | None, round_number: int | None) -> None:
+        away_s = self.members.heard(client, now, state, round_number)
         if away_s is not None:
             self._back(client, away_s)
 

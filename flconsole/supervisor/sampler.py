@@ -1,4 +1,4 @@
-"""Once a second: CPU, memory, I/O and GPU of every process, into `samples.jsonl`.
+"""Once a second: what every process uses and what every client does, into `samples.jsonl`.
 
 It also keeps the logs bounded: both are chores that must not hold up the event loop.
 """
@@ -6,13 +6,13 @@ It also keeps the logs bounded: both are chores that must not hold up the event 
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import psutil
 
 from engine.event_log import EventLog
-from engine.telemetry import ProcessSample, Sample
+from engine.telemetry import ClientSample, ProcessSample, Sample
 from flconsole.supervisor.gpu import GpuReader
 from flconsole.supervisor.logs import rotate_logs
 
@@ -27,12 +27,19 @@ class Sampler:
         run_dir: where `samples.jsonl` is written; at 4 MB it becomes `samples.1.jsonl`.
         run: the run's id.
         pids: the processes to sample, by name.
+        clients: what each client does at the moment.
     """
 
-    def __init__(self, run_dir: Path, run: str, pids: Callable[[], dict[str, int]]) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        run: str,
+        pids: Callable[[], dict[str, int]],
+        clients: Callable[[], Awaitable[dict[str, ClientSample]]],
+    ) -> None:
         self._path = run_dir / "samples.jsonl"
         self._log = EventLog(self._path, run=run, origin="supervisor")
-        self._pids = pids
+        self._pids, self._clients = pids, clients
         self._gpus = GpuReader()
         self._processes: dict[int, psutil.Process] = {}
         self._private: dict[int, int | None] = {}
@@ -41,12 +48,13 @@ class Sampler:
         """Takes samples for ever."""
         while True:
             await asyncio.sleep(_INTERVAL_S)
-            await asyncio.to_thread(self._take, self._pids())
+            clients = await self._clients()
+            await asyncio.to_thread(self._take, self._pids(), clients)
 
     def close(self) -> None:
         self._log.close()
 
-    def _take(self, pids: dict[str, int]) -> None:
+    def _take(self, pids: dict[str, int], clients: dict[str, ClientSample]) -> None:
         self._forget_all_but(set(pids.values()))
         self._measure_one_private()
         gpu_use = self._gpus.read()
@@ -55,7 +63,7 @@ class Sampler:
             with contextlib.suppress(psutil.Error):  # gone meanwhile, or not ours to look at
                 samples[name] = self._sample(pid, *gpu_use.get(pid, (None, None)))
         disk_free = shutil.disk_usage(self._path.parent).free
-        self._log.append(Sample(processes=samples, disk_free_bytes=disk_free))
+        self._log.append(Sample(processes=samples, clients=clients, disk_free_bytes=disk_free))
         if self._path.stat().st_size > _ROTATE_BYTES:
             self._log.rotate(self._path.with_suffix(".1.jsonl"))
         rotate_logs(self._path.parent / "logs")

@@ -14,6 +14,7 @@ from engine.config import RunConfig
 from engine.errors import BrokerError, EngineError
 from flconsole.supervisor.broker import EmbeddedBroker
 from flconsole.supervisor.children import Child, Children
+from flconsole.supervisor.client_watch import ClientWatch
 from flconsole.supervisor.control import ControlServer
 from flconsole.supervisor.daemon import Daemon, Sleep
 from flconsole.supervisor.exits import Exit
@@ -140,7 +141,7 @@ class Supervisor:
             status=self.status,
         )
         self._control = ControlServer(lock.socket, self._operations.handle)
-        self._sampler = Sampler(self._run_dir, self._run, self._pids)
+        self._sampler = Sampler(self._run_dir, self._run, self._pids, ClientWatch(self._link).look)
 
     async def run(self, ready: Callable[[], None]) -> int:
         """Runs to the end of the run and returns its exit code."""

@@ -259,6 +259,26 @@ def test_a_bad_update_makes_no_client():
     assert state.client_ids == []
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (t.ClientSample(state="sending", round=2), ClientState.SENDING),
+        (t.ClientSample(state="sending", round=1), ClientState.TRAINING),
+        (t.ClientSample(state="training", round=2), ClientState.TRAINING),
+        (t.ClientSample(), ClientState.TRAINING),
+    ],
+)
+def test_a_client_sends_when_the_newest_sample_says_so_of_the_open_round(told, expected):
+    server = enveloped("server", [joined("1", 0), opened(2, "1")])
+    samples = enveloped("supervisor", [t.Sample(processes={}), t.Sample(processes={}, clients={"1": told})])
+    state = fold_all(RunState(), server + samples)
+
+    assert state.client_state("1") is expected
+    assert state.sample_at == samples[-1][0].ts
+    done = fold_all(state, enveloped("server", [accepted("1", 2)], incarnation=2))
+    assert done.client_state("1") is ClientState.IDLE
+
+
 def test_samples_have_numbers_of_their_own():
     sample = t.Sample(processes={"server": t.ProcessSample(rss_bytes=1)})
     supervisor = enveloped("supervisor", [started("server", "server", 1)] * 3)

@@ -91,8 +91,8 @@ def test_a_sign_of_life_brings_a_lost_member_back(members):
     members.join(join("1"), 0.0)
     members.lose("1", 20.0)
 
-    assert members.heard("1", 23.0) == 3.0
-    assert members.heard("1", 24.0) is None
+    assert members.heard("1", 23.0, "idle", None) == 3.0
+    assert members.heard("1", 24.0, "idle", None) is None
 
 
 def test_joining_brings_a_lost_member_back(members):
@@ -103,7 +103,7 @@ def test_joining_brings_a_lost_member_back(members):
 
 
 def test_a_stranger_is_not_heard(members):
-    assert members.heard("7", 1.0) is None
+    assert members.heard("7", 1.0, "idle", None) is None
     assert not members.lose("7", 1.0)
 
 
@@ -170,7 +170,7 @@ class Membership(RuleBasedStateMachine):
 
     @rule(client=clients)
     def hear(self, client):
-        self.members.heard(client, self.now)
+        self.members.heard(client, self.now, "idle", None)
 
     @rule(seconds=st.floats(0, 30))
     def wait(self, seconds):

@@ -156,6 +156,19 @@ def test_what_is_no_command_is_answered_and_the_next_one_taken(connect, receive,
     assert answer.ok
 
 
+def test_an_answer_longer_than_a_line_may_be_is_replaced_by_its_size(connect, listening, until):
+    connection = connect()
+    connection.sendall(encode(Inspect()))
+    replies = []
+    until(lambda: replies.extend(reply for _, reply in listening.poll()) or replies)
+    too_long = Answer(ok=True, text="x" * MAX_LINE)
+    replies[0](too_long)
+
+    (answer,) = lines(connection, 1)
+    assert not answer.ok
+    assert answer.text == f"an answer of {len(encode(too_long))} bytes; the most is {MAX_LINE}"
+
+
 def test_a_line_without_an_end_is_dropped_with_its_sender(connect, listening, receive, until):
     connection = connect()
     connection.setblocking(False)

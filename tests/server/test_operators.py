@@ -29,14 +29,58 @@ def test_inspect_shows_the_round_and_its_rules(ask, run):
     run.clients[0].send(run.opened)
     run.wait_for_event(telemetry.UpdateAccepted, client="1")
 
-    assert ask(Inspect()).data == {
+    view = ask(Inspect()).data
+    assert set(view.pop("members")) == {"1", "2", "3"}
+    assert view == {
         "round": 1,
         "cohort": ["1", "2", "3"],
         "accepted": ["1"],
-        "members": {"1": "idle", "2": "idle", "3": "idle"},
         "quorum": None,
         "deadline_s": None,
     }
+
+
+def member(ask, client):
+    return msgspec.convert(ask(Inspect()).data["members"][client], telemetry.ClientSample)
+
+
+def test_inspect_tells_what_each_client_does_and_how_much_it_has_moved(ask, run):
+    one, *_ = run.clients
+    (manifest,) = one.said(messages.ModelPublished)
+    assert member(ask, "1") == telemetry.ClientSample(bytes_up=0, bytes_down=0, silence_s=0.0)
+    one.tell(messages.Have(run="run", client="1", round=1, digest=run.opened.base))
+    ask.wait_for_turns()
+    training = member(ask, "1")
+    assert (training.state, training.round, training.bytes_down) == ("training", 1, manifest.size)
+    one.tell(messages.Sending(run="run", client="1", round=1))
+    ask.wait_for_turns()
+    assert member(ask, "1").state == "sending"
+    one.verdict(one.send(run.opened))
+    run.clock.advance(2.5)
+    ask.wait_for_turns()
+
+    (accepted,) = run.events(telemetry.UpdateAccepted)
+    assert member(ask, "1") == telemetry.ClientSample(
+        state="idle", round=1, bytes_up=accepted.bytes, bytes_down=manifest.size, silence_s=2.5
+    )
+
+
+def test_what_a_client_has_sent_is_remembered_by_the_next_server(ask, run, operators):
+    one, *_ = run.clients
+    one.verdict(one.send(run.opened))
+    before = member(ask, "1").bytes_up
+    run.running.kill()
+    run.start_server(socket_path=run.socket_path)
+    run.wait_for_event(telemetry.RoundOpened, reopened=True)
+
+    assert member(operators(run.socket_path), "1").bytes_up == before > 0
+
+
+def test_a_state_that_this_version_does_not_know_is_not_passed_on(ask, run):
+    run.clients[0].heartbeat("x" * 500)
+    ask.wait_for_turns()
+
+    assert member(ask, "1").state is None
 
 
 def test_new_rules_count_for_the_open_round_and_the_next(ask, run):

@@ -135,6 +135,10 @@ class RunUnderTest:
             event for _, event in read_events(self.run_dir / "processes.jsonl") if isinstance(event, kind)
         ]
 
+    def samples(self) -> list[telemetry.Sample]:
+        path = self.run_dir / "samples.jsonl"
+        return [event for _, event in read_events(path) if isinstance(event, telemetry.Sample)]
+
     def exits(self, name: str) -> list[telemetry.ProcessExited]:
         return [event for event in self.events(telemetry.ProcessExited) if event.name == name]
 

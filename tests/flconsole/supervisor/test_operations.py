@@ -95,6 +95,17 @@ def test_a_pause_is_the_servers_to_carry_out_and_its_answer_comes_back(run):
     ]
 
 
+def test_what_the_server_says_of_its_clients_is_in_the_samples_and_in_no_chain(run):
+    run.start()
+    run.wait(lambda: any(sample.clients for sample in run.samples()), "a sample with clients")
+
+    (sampled,) = {sample.clients["1"] for sample in run.samples() if sample.clients}
+    assert sampled == telemetry.ClientSample(
+        state="sending", round=3, bytes_up=8, bytes_down=9, silence_s=0.5
+    )
+    assert run.events(telemetry.Command) == []
+
+
 def test_stop_ends_the_run_at_once(run):
     run.start()
 

@@ -8,14 +8,18 @@ from engine.event_log import read_events
 from flconsole.supervisor.sampler import Sampler
 
 
+async def nobody():
+    return {}
+
+
 @pytest.fixture
 def sample(tmp_path):
     """Takes a sample of this process and returns what was recorded of it."""
     (tmp_path / "logs").mkdir()
-    sampler = Sampler(tmp_path, "run", dict)
+    sampler = Sampler(tmp_path, "run", dict, nobody)
 
     def take():
-        sampler._take({"this": os.getpid()})
+        sampler._take({"this": os.getpid()}, {})
         *_, (_, event) = read_events(tmp_path / "samples.jsonl")
         return event.processes["this"]
 
