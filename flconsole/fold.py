@@ -159,9 +159,16 @@ def _round_opened(state: RunState, envelope: Envelope, event: telemetry.RoundOpe
     return replace(state, round=opened, clients=clients)
 
 
-def _update_accepted(state: RunState, _envelope: Envelope, event: telemetry.UpdateAccepted) -> RunState:
-    updates = state.clients[event.client].updates + 1 if event.client in state.clients else 1
-    state = _set_client(state, event.client, updates=updates, last_update=event)
+def _update_accepted(state: RunState, envelope: Envelope, event: telemetry.UpdateAccepted) -> RunState:
+    client = _client(state, event.client)
+    state = _set_client(
+        state,
+        event.client,
+        updates=client.updates + 1,
+        bytes_up=client.bytes_up + event.bytes,
+        last_update=event,
+        last_update_at=envelope.ts,
+    )
     current = state.round
     if current is None or current.number != event.round or event.client in current.accepted:
         return state
@@ -185,6 +192,7 @@ def _round_finished(state: RunState, envelope: Envelope, event: telemetry.RoundF
     return replace(
         state,
         history={**state.history, event.round: event},
+        round_ends={**state.round_ends, event.round: envelope.ts},
         finished_at=(*state.finished_at, envelope.ts)[-_ROUNDS_TIMED - 1 :],
     )
 
@@ -210,8 +218,11 @@ def _failure(state: RunState, _envelope: Envelope, event: telemetry.Failure) -> 
 
 
 def _set_client(state: RunState, client_id: str, **changes: Any) -> RunState:
-    client = state.clients.get(client_id) or Client(id=client_id, membership="joined")
-    return replace(state, clients={**state.clients, client_id: replace(client, **changes)})
+    return replace(state, clients={**state.clients, client_id: replace(_client(state, client_id), **changes)})
+
+
+def _client(state: RunState, client_id: str) -> Client:
+    return state.clients.get(client_id) or Client(id=client_id, membership="joined")
 
 
 _HANDLERS: dict[type[AnyEvent], Callable[[RunState, Envelope, Any], RunState]] = {

@@ -35,7 +35,11 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     updates: int = 0
     """Updates accepted so far."""
     rejected: int = 0
+    bytes_up: int = 0
+    """Bytes of its accepted updates."""
     last_update: telemetry.UpdateAccepted | None = None
+    last_update_at: float | None = None
+    """When that was accepted, in wall-clock seconds since the epoch."""
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +101,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     broker: Broker = Broker()
     history: dict[int, telemetry.RoundFinished] = {}
     """Finished rounds by number."""
+    round_ends: dict[int, float] = {}
+    """When each round finished, in wall-clock seconds since the epoch."""
     finished_at: tuple[float, ...] = ()
     """When the latest rounds finished, in wall-clock seconds since the epoch."""
     failures: tuple[telemetry.Failure, ...] = ()

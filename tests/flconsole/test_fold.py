@@ -130,6 +130,18 @@ def test_the_recorded_run_reads_as_it_went(run_dir):
     assert state.client_ids == ["1", "2", "3", "4"]
 
 
+def test_a_client_has_what_it_sent_and_when_it_was_last_accepted():
+    client = state_of(joined("1", 0), accepted("1", 1), accepted("1", 2)).clients["1"]
+
+    assert (client.updates, client.bytes_up, client.last_update.round) == (2, 2 * 248_024, 2)
+    assert client.last_update_at == START + 3
+    assert state_of(joined("1", 0)).clients["1"].last_update_at is None
+
+
+def test_every_round_has_the_time_of_its_end():
+    assert state_of(finished(1, 3, 0.5), finished(2, 3, 0.6)).round_ends == {1: START + 1, 2: START + 2}
+
+
 def test_a_client_that_was_started_and_has_not_joined_is_joining():
     assert (
         state_of(supervisor=[started("client-1", "client", 5, "1")]).client_state("1") is ClientState.JOINING
