@@ -42,6 +42,15 @@ class Federation:
         self.process.wait(DEADLINE_S)
         shutil.rmtree(self._runs_dir)
 
+    @property
+    def run_dir(self) -> Path:
+        """Of the run, once it has been made."""
+        return next(self._runs_dir.glob("[!.]*"))
+
+    def rounds_opened(self) -> int:
+        """So far."""
+        return len(self.events(telemetry.RoundOpened))
+
     def command(self, *words: str) -> None:
         """Runs another command of the console on this run, to its end."""
         self._launch(*words).wait(DEADLINE_S)
