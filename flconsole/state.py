@@ -32,6 +32,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     examples: int | None = None
     reason: str = ""
     """Why it is lost, has left or was refused."""
+    losses: int = 0
+    """Times it was lost so far."""
     updates: int = 0
     """Updates accepted so far."""
     rejected: int = 0
@@ -110,6 +112,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """What the processes used last, and what the clients did."""
     sample_at: float | None = None
     """When that was, in wall-clock seconds since the epoch."""
+    recorded_at: float | None = None
+    """When the newest record was written, in wall-clock seconds since the epoch."""
     seen: dict[str, tuple[int, int]] = {}
     """By writer, the incarnation and number of its latest record."""
 

@@ -34,6 +34,14 @@ class View(msgspec.Struct, frozen=True):
     loading: float | None = None
     """Share of the history read so far; None once it is read."""
 
+    @property
+    def as_of(self) -> float:
+        """What ages count from: `now` of a run that goes on or is replayed, else its last record."""
+        if self.liveness in (Liveness.RUNNING, Liveness.REPLAY):
+            return self.now
+        recorded_at = self.snapshot.state.recorded_at
+        return self.now if recorded_at is None else recorded_at
+
 
 class Source(Protocol):
     """Follows a run and has its newest view at hand. Threads of its own do the work; nothing here blocks."""
