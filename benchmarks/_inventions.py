@@ -3,7 +3,7 @@
 import math
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -53,20 +53,14 @@ def similarity(source: random.Random, cohort: Sequence[str], progress: float) ->
     return matrix
 
 
-def sample(source: random.Random, names: Iterable[str], age_s: float) -> telemetry.Sample:
-    """What the processes use.
+def process_sample(source: random.Random, name: str, age_s: float) -> telemetry.ProcessSample:
+    """What a process uses.
 
     Args:
         source: of the noise.
-        names: of the processes.
-        age_s: for how long they have run: what is read and written grows with it.
+        name: of the process.
+        age_s: for how long it has run: what it has written grows with it.
     """
-    return telemetry.Sample(
-        processes={name: _process(source, name, age_s) for name in names}, disk_free_bytes=212 * 2**30
-    )
-
-
-def _process(source: random.Random, name: str, age_s: float) -> telemetry.ProcessSample:
     is_client = name.startswith("client-")
     memory = _MEMORY_MIB.get(name, _CLIENT_MEMORY_MIB + 3 * (sum(map(ord, name)) % 17)) * _MIB
     busy = {"server": 9.0, "broker": 3.0, "supervisor": 1.0}.get(name, 88.0 if is_client else 0.0)

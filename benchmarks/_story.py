@@ -4,6 +4,7 @@ Learning curves, times and memory are invented, plausibly. Each incident that an
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from benchmarks import _inventions as invent
@@ -43,6 +44,10 @@ class _Teller(Scribe):
         self.quorum: int | None = None
         self.deadline_s: float | None = None
         self.digest = invent.digest(self.random)
+        self.opened_at = self.now
+        self.train_s: dict[str, float] = {}
+        """How long each client trains in the open round."""
+        self.updates: Counter[str] = Counter()
         self.finishing: list[Moment] = []
         ids = [str(number) for number in range(1, story.clients + 1)]
         self.talent = {client: self.random.uniform(-0.06, 0.03) for client in ids}
@@ -110,19 +115,22 @@ class _Teller(Scribe):
         moments = self.incidents.get(number, list)()
         cohort = tuple(self.members)
         moments += self._open(number, cohort) + self._finish_round_before()
-        seconds = {client: self._train_s(client) for client in cohort}
-        for client, train_s in seconds.items():
+        for client, train_s in self.train_s.items():
             moments += self._train(client, number, train_s)
-        slowest = max(seconds.values())
+        slowest = max(self.train_s.values())
         self.now += slowest + 0.08
         self.digest = invent.digest(self.random)
         closed = t.RoundClosed(round=number, updates=len(cohort), digest=self.digest)
         moments += self.event(closed, logged=self._is_logged(number))
         self.finishing = self._finished(number, cohort, slowest)
         self.now += 0.01
-        return moments + self._samples(number, begin, self.now)
+        moments += self._samples(number, begin, self.now)
+        self.updates.update(cohort)
+        return moments
 
     def _open(self, number: int, cohort: tuple[str, ...]) -> list[Moment]:
+        self.opened_at = self.now
+        self.train_s = {client: self._train_s(client) for client in cohort}
         opened = t.RoundOpened(
             round=number,
             cohort=list(cohort),
@@ -285,8 +293,8 @@ class _Teller(Scribe):
         number, cohort = self.story.rounds_played + 1, tuple(self.members)
         moments = self._open(number, cohort) + self._finish_round_before()
         until = self.now + 0.66 * self.story.round_s
-        for client in cohort:
-            moments += [m for m in self._train(client, number, self._train_s(client)) if m.ts <= until]
+        for client, train_s in self.train_s.items():
+            moments += [m for m in self._train(client, number, train_s) if m.ts <= until]
         return moments + self._samples(number, self.now, until)
 
     def _end(self) -> list[Moment]:
@@ -316,9 +324,27 @@ class _Teller(Scribe):
         if (self.story.rounds_played - number) * self.story.round_s > self.story.sampled_s:
             return []
         return [
-            Moment(ts, "samples", invent.sample(self.random, sorted(self.pids), ts - self.story.started_at))
-            for ts in range(math.ceil(begin), math.ceil(end))
+            Moment(ts, "samples", self._sample(number, ts)) for ts in range(math.ceil(begin), math.ceil(end))
         ]
+
+    def _sample(self, number: int, ts: float) -> t.Sample:
+        age_s = ts - self.story.started_at
+        return t.Sample(
+            processes={name: invent.process_sample(self.random, name, age_s) for name in sorted(self.pids)},
+            clients={client: self._client_sample(client, number, ts) for client in self.members},
+            disk_free_bytes=212 * 2**30,
+        )
+
+    def _client_sample(self, client: str, number: int, ts: float) -> t.ClientSample:
+        is_training = 0.0 <= ts - self.opened_at < self.train_s.get(client, 0.0)
+        sent = _BYTES_PER_UPDATE * self.updates[client]
+        return t.ClientSample(
+            state="training" if is_training else "idle",
+            round=number,
+            bytes_up=sent,
+            bytes_down=sent + _BYTES_PER_UPDATE,
+            silence_s=round(self.random.uniform(0.0, 2.0), 1),
+        )
 
 
 def _in_order(moments: list[Moment]) -> list[Moment]:
