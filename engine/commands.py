@@ -6,7 +6,7 @@ line, and the server may send a `ServerRequest` line at any time. Before there i
 looks at its data and its model prints one `Prepared` line.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -97,11 +97,17 @@ class StopAfterRound(Message, frozen=True):
     """Finish the open round, then end the run."""
 
 
+Rule = Literal["quorum", "deadline_s"]
+"""What says when a round closes."""
+
+
 class SetRound(Message, frozen=True):
     """Change the rules of the open round and of all after it; None leaves a rule as it is."""
 
     quorum: int | None = None
     deadline_s: float | None = None
+    clear: tuple[Rule, ...] = ()
+    """Rules to do without: everyone is waited for, for ever. A value above wins."""
 
 
 class Pause(Message, frozen=True):

@@ -135,6 +135,14 @@ class RoundOpened(Event, frozen=True, tag="round_opened"):
     """Clients whose update the server already holds (after a restart)."""
 
 
+class RulesChanged(Event, frozen=True, tag="rules_changed"):
+    """An operator has changed when the open round closes."""
+
+    round: int
+    quorum: int
+    deadline_s: float | None
+
+
 class UpdateAccepted(Event, frozen=True, tag="update_accepted"):
     """An update is in the round's sum."""
 
@@ -342,7 +350,7 @@ class Sample(Event, frozen=True, tag="sample"):
 AnyEvent = (
     ServerStarted | ClientJoined | ClientRefused | ClientLate | ClientLost | ClientBack | ClientLeft
     | FederationPaused | FederationResumed | ClientPaused | ClientResumed
-    | RoundOpened | UpdateAccepted | UpdateRejected | RoundClosed | RoundFinished
+    | RoundOpened | RulesChanged | UpdateAccepted | UpdateRejected | RoundClosed | RoundFinished
     | BrokerLost | BrokerBack | BrokerRecycled | FederationEnded | Failure
     | RunStarted | ProcessStarted | ProcessExited | Command | RunFinished | RunFailed | RunStopped | Sample
 )  # fmt: skip

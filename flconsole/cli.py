@@ -179,7 +179,9 @@ def unpause(run: RunArgument = None, *, client: Clients = None, runs_dir: RunsDi
 @app.command("set")
 def set_rules(
     run: Annotated[str, typer.Argument(metavar="RUN")],
-    rules: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="quorum=N, deadline_s=X")],
+    rules: Annotated[
+        list[str], typer.Argument(metavar="KEY=VALUE...", help="quorum=N, deadline_s=X, or none for either")
+    ],
     *,
     runs_dir: RunsDir = None,
 ) -> None:
@@ -187,12 +189,15 @@ def set_rules(
     from engine.config import nearest
     from flconsole.settings import find_setting
 
-    values = {}
+    values: dict[str, Any] = {"clear": []}
     for rule in rules:
         key, equals, value = rule.partition("=")
         if not equals or key not in ("quorum", "deadline_s"):
             raise ConfigError(f"{rule!r}: {nearest(key, ('quorum', 'deadline_s'))}, written as KEY=VALUE")
-        values[key] = find_setting(key, where=rule).check(value, where=rule, strict=False)
+        if value == "none":
+            values["clear"].append(key)
+        else:
+            values[key] = find_setting(key, where=rule).check(value, where=rule, strict=False)
     _request(_find(run, runs_dir), "set", **values)
 
 

@@ -26,7 +26,8 @@ def fold(state: RunState, envelope: Envelope, event: AnyEvent | None) -> RunStat
     number = (envelope.incarnation, envelope.seq)
     if event is None or number <= state.seen.get(writer, (0, 0)):
         return state
-    state = replace(state, run=envelope.run, seen={**state.seen, writer: number})
+    recorded_at = envelope.ts if state.recorded_at is None else max(state.recorded_at, envelope.ts)
+    state = replace(state, run=envelope.run, recorded_at=recorded_at, seen={**state.seen, writer: number})
     handler = _HANDLERS.get(type(event))
     return state if handler is None else handler(state, envelope, event)
 
@@ -112,7 +113,8 @@ def _client_late(state: RunState, _envelope: Envelope, event: telemetry.ClientLa
 
 
 def _client_lost(state: RunState, _envelope: Envelope, event: telemetry.ClientLost) -> RunState:
-    return _set_client(state, event.client, membership="lost", reason=event.reason)
+    losses = _client(state, event.client).losses + 1
+    return _set_client(state, event.client, membership="lost", reason=event.reason, losses=losses)
 
 
 def _client_back(state: RunState, _envelope: Envelope, event: telemetry.ClientBack) -> RunState:
@@ -157,6 +159,12 @@ def _round_opened(state: RunState, envelope: Envelope, event: telemetry.RoundOpe
         accepted=tuple(event.held),
     )
     return replace(state, round=opened, clients=clients)
+
+
+def _rules_changed(state: RunState, _envelope: Envelope, event: telemetry.RulesChanged) -> RunState:
+    if state.round is None or state.round.number != event.round:
+        return state
+    return replace(state, round=replace(state.round, quorum=event.quorum, deadline_s=event.deadline_s))
 
 
 def _update_accepted(state: RunState, envelope: Envelope, event: telemetry.UpdateAccepted) -> RunState:
@@ -246,6 +254,7 @@ _HANDLERS: dict[type[AnyEvent], Callable[[RunState, Envelope, Any], RunState]] =
     telemetry.ClientPaused: _client_paused,
     telemetry.ClientResumed: _client_resumed,
     telemetry.RoundOpened: _round_opened,
+    telemetry.RulesChanged: _rules_changed,
     telemetry.UpdateAccepted: _update_accepted,
     telemetry.UpdateRejected: _update_rejected,
     telemetry.RoundClosed: _round_closed,

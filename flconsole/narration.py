@@ -102,6 +102,11 @@ def _round_opened(event: telemetry.RoundOpened, _state: RunState) -> str | None:
     return f"round {event.round} goes on after a restart of the server, {len(event.held)} updates held"
 
 
+def _rules_changed(event: telemetry.RulesChanged, _state: RunState) -> str:
+    after = "" if event.deadline_s is None else f" or after {seconds(event.deadline_s)}"
+    return f"round {event.round} now closes with {event.quorum} updates{after}"
+
+
 def _process_exited(event: telemetry.ProcessExited, _state: RunState) -> str | None:
     is_client = event.name.startswith("client-")
     if not event.will_restart and not (is_client and ended_badly(event)):
@@ -131,6 +136,7 @@ _SENTENCES: dict[type[Any], Callable[[Any, RunState], str | None]] = {
     telemetry.RunStarted: _run_started,
     telemetry.RoundFinished: _round_finished,
     telemetry.RoundOpened: _round_opened,
+    telemetry.RulesChanged: _rules_changed,
     telemetry.ProcessExited: _process_exited,
     telemetry.Command: _command,
     telemetry.UpdateRejected: _update_rejected,

@@ -196,13 +196,13 @@ class FederatedServer:
         )
 
     def _plan_round(self, cohort: tuple[str, ...], *, resumed: bool = False) -> Round:
-        operators = self._loop.operators
+        rules = self._loop.operators.rules
         return Round(
             number=self._rounds_done + 1,
             base_digest=self._digest,
             cohort=cohort,
-            quorum=operators.quorum,
-            deadline_s=operators.deadline_s,
+            quorum=rules.quorum,
+            deadline_s=rules.deadline_s,
             resumed=resumed,
         )
 

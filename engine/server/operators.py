@@ -20,6 +20,7 @@ from engine.server.journal import Journal
 from engine.server.operator_socket import OperatorSocket
 from engine.server.pauses import Pauses
 from engine.server.round import Round
+from engine.server.rules import Rules
 from engine.server.telemetry_handler import TelemetryHandler
 
 _FEDERATION_PAUSED = "no other round is opened until the federation is unpaused"
@@ -46,8 +47,7 @@ class Operators:
         self._socket = OperatorSocket(socket_path) if socket_path else None
         self._telemetry, self._journal = telemetry_handler, journal
         self.pauses = Pauses(journal)
-        self._num_parts = config.num_parts
-        self.quorum, self.deadline_s = config.quorum, config.deadline_s
+        self.rules = Rules(config, journal)
         self.stop_after_round = False
         self.given_up: set[str] = set()
         """Clients whose process will not come back."""
@@ -79,27 +79,16 @@ class Operators:
                 self.stop_after_round = True
                 return Answer(ok=True, text="the run ends after this round")
             case SetRound():
-                return self._set(command, current)
+                return self.rules.change(command, current)
             case Pause() | Unpause():
                 return self._pause(command)
             case SetPaused():
                 self.pauses.set(federation=command.federation, clients=command.clients)
             case Inspect():
                 view = inspect(current, self._telemetry.members, self._journal.history, now)
-                rules = {"quorum": self.quorum, "deadline_s": self.deadline_s}
+                rules = {"quorum": self.rules.quorum, "deadline_s": self.rules.deadline_s}
                 return Answer(ok=True, data={**view, **rules})
         return Answer(ok=True)
-
-    def _set(self, command: SetRound, current: Round | None) -> Answer:
-        if command.quorum is not None and not 1 <= command.quorum <= self._num_parts:
-            return Answer(ok=False, text=f"quorum must be from 1 to {self._num_parts}")
-        if command.deadline_s is not None and command.deadline_s <= 0:
-            return Answer(ok=False, text="deadline_s must be above 0")
-        self.quorum = command.quorum or self.quorum
-        self.deadline_s = command.deadline_s or self.deadline_s
-        if current is not None:
-            current.quorum, current.deadline_s = self.quorum, self.deadline_s
-        return Answer(ok=True, text=f"from now on: quorum {self.quorum}, deadline_s {self.deadline_s}")
 
     def _pause(self, command: Pause | Unpause) -> Answer:
         pauses, is_pause = self.pauses, isinstance(command, Pause)

@@ -54,6 +54,11 @@ class Round:
         return is_first
 
     @property
+    def is_open(self) -> bool:
+        """Whether it has been made known and can still take updates."""
+        return not (self.is_closed or math.isinf(self.opened_at))
+
+    @property
     def required(self) -> int:
         """Updates without which the round does not close."""
         if self.quorum is not None:

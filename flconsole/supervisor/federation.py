@@ -1,7 +1,9 @@
 """What operators want of the federation: passed on to the server, and told again to each successor of it."""
 
+from typing import get_args
+
 from engine import commands
-from engine.commands import Answer, ServerCommand, SetPaused, SetRound, StopAfterRound
+from engine.commands import Answer, Rule, ServerCommand, SetPaused, SetRound, StopAfterRound
 from flconsole.supervisor.requests import Pause, SetRules, Stop, Unpause
 from flconsole.supervisor.server_link import ServerLink
 
@@ -48,13 +50,10 @@ class Federation:
         return Answer(ok=True, text="the run ends when the open round is finished")
 
     async def _set_rules(self, request: SetRules) -> Answer:
-        change = SetRound(quorum=request.quorum, deadline_s=request.deadline_s)
+        change = SetRound(quorum=request.quorum, deadline_s=request.deadline_s, clear=tuple(request.clear))
         answer = await self._link.ask(change)
         if answer.ok:
-            self._rules = SetRound(
-                quorum=self._rules.quorum if change.quorum is None else change.quorum,
-                deadline_s=self._rules.deadline_s if change.deadline_s is None else change.deadline_s,
-            )
+            self._rules = _merged(self._rules, change)
         return answer
 
     async def _pause(self, request: Pause | Unpause) -> Answer:
@@ -71,3 +70,13 @@ class Federation:
         else:
             self._paused_clients.difference_update(clients)
         return answer
+
+
+def _merged(before: SetRound, change: SetRound) -> SetRound:
+    """Two changes of the rules, one after the other, as one."""
+    rules: tuple[Rule, ...] = get_args(Rule)
+    kept = {rule: getattr(before, rule) for rule in rules if rule not in change.clear}
+    values = kept | {rule: value for rule in rules if (value := getattr(change, rule)) is not None}
+    cleared = {*before.clear, *change.clear}
+    clear = tuple(rule for rule in rules if rule in cleared and values.get(rule) is None)
+    return SetRound(**values, clear=clear)

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from engine.commands import Rule
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="command", forbid_unknown_fields=True):
     """Base: `command` names the request, the other keys are its arguments."""
@@ -43,10 +45,12 @@ class Stop(Request, frozen=True, tag="stop"):
 
 
 class SetRules(Request, frozen=True, tag="set"):
-    """Change quorum or deadline of the open round and of all after it."""
+    """Change quorum or deadline of the open round and of all after it; None leaves it as it is."""
 
     quorum: Annotated[int, Meta(ge=1)] | None = None
     deadline_s: Annotated[float, Meta(gt=0)] | None = None
+    clear: list[Rule] = []
+    """Rules to do without."""
 
 
 class Pause(Request, frozen=True, tag="pause"):

@@ -89,6 +89,9 @@ def test_a_quorum_set_on_the_way_closes_rounds_without_the_slow(federation: Make
         lambda: any(e.client == "3" and e.round > late_in for e in run.events(telemetry.UpdateAccepted))
     )
 
+    assert command(run, "set", run.run_dir.name, "quorum=none", "deadline_s=none").returncode == 0
+    run.wait_for(lambda: (last_round(run).quorum, last_round(run).deadline_s) == (3, None))
+
     by_round = {e.round: e.updates for e in run.events(telemetry.RoundFinished)}
     assert by_round[late_in] == 2
 

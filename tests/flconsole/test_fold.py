@@ -138,6 +138,14 @@ def test_a_client_has_what_it_sent_and_when_it_was_last_accepted():
     assert state_of(joined("1", 0)).clients["1"].last_update_at is None
 
 
+def test_rules_that_change_during_a_round_are_those_of_the_round():
+    changed = state_of(opened(1, "12"), t.RulesChanged(round=1, quorum=1, deadline_s=3.0)).round
+    of_another = state_of(opened(2, "12"), t.RulesChanged(round=1, quorum=1, deadline_s=3.0)).round
+
+    assert (changed.quorum, changed.deadline_s) == (1, 3.0)
+    assert (of_another.quorum, of_another.deadline_s) == (2, None)
+
+
 def test_every_round_has_the_time_of_its_end():
     assert state_of(finished(1, 3, 0.5), finished(2, 3, 0.6)).round_ends == {1: START + 1, 2: START + 2}
 
@@ -204,6 +212,20 @@ def test_a_lost_client_is_lost_until_it_is_back():
 
     assert state_of(*lost).client_state("1") is ClientState.LOST
     assert state_of(*lost, t.ClientBack(client="1")).client_state("1") is ClientState.IDLE
+
+
+def test_how_often_a_client_was_lost_outlives_its_return():
+    lost, back = t.ClientLost(client="1", reason="silent"), t.ClientBack(client="1")
+
+    assert state_of(joined("1", 0)).clients["1"].losses == 0
+    assert state_of(joined("1", 0), lost, back, lost, back).clients["1"].losses == 2
+
+
+def test_the_state_knows_when_its_newest_record_was_written():
+    assert RunState().recorded_at is None
+    assert fold_all(RunState(), SERVER + SUPERVISOR).recorded_at == max(
+        envelope.ts for envelope, _ in SERVER + SUPERVISOR
+    )
 
 
 @pytest.mark.parametrize(

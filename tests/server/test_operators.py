@@ -10,10 +10,12 @@ from engine.commands import (
     Answer,
     ClientExited,
     Inspect,
+    Pause,
     RecycleBroker,
     ServerLine,
     SetRound,
     StopAfterRound,
+    Unpause,
     encode,
 )
 from engine.protocol import messages
@@ -90,7 +92,7 @@ def test_new_rules_count_for_the_open_round_and_the_next(ask, run):
     run.wait_for_event(telemetry.UpdateAccepted, client="2")
 
     answer = ask(SetRound(quorum=2))
-    assert answer == Answer(ok=True, text="from now on: quorum 2, deadline_s None")
+    assert answer == Answer(ok=True, text="from now on: quorum 2, deadline_s none")
     opened = run.clients[0].wait_for(RoundOpened, round=2)
     assert (opened.quorum, opened.deadline_s) == (2, None)
 
@@ -99,6 +101,38 @@ def test_a_rule_that_is_not_named_stays(ask):
     ask(SetRound(quorum=2))
 
     assert ask(SetRound(deadline_s=9)).text == "from now on: quorum 2, deadline_s 9.0"
+
+
+def test_a_rule_can_be_taken_away_again(ask):
+    ask(SetRound(quorum=2, deadline_s=9))
+
+    assert ask(SetRound(clear=("deadline_s",))).text == "from now on: quorum 2, deadline_s none"
+    assert ask(SetRound(clear=("quorum",))).text == "from now on: quorum none, deadline_s none"
+    assert ask(SetRound(quorum=3, clear=("quorum",))).text == "from now on: quorum 3, deadline_s none"
+
+
+def test_a_change_during_a_round_is_recorded_with_the_updates_it_takes(ask, run):
+    for command in (
+        SetRound(deadline_s=9),
+        SetRound(deadline_s=9),
+        SetRound(quorum=2),
+        SetRound(clear=("quorum", "deadline_s")),
+    ):
+        assert ask(command).ok
+
+    recorded = [(event.round, event.quorum, event.deadline_s) for event in run.events(telemetry.RulesChanged)]
+    assert recorded == [(1, 1, 9.0), (1, 2, 9.0), (1, 3, None)]
+
+
+def test_a_change_between_two_rounds_is_told_by_the_next_one(ask, run):
+    ask(Pause())
+    finish_round(run, 1, run.clients)
+    run.wait_for_event(telemetry.RoundFinished, round=1)
+    ask(SetRound(quorum=2))
+    ask(Unpause())
+
+    assert run.wait_for_event(telemetry.RoundOpened, round=2).quorum == 2
+    assert run.events(telemetry.RulesChanged) == []
 
 
 @pytest.mark.parametrize(

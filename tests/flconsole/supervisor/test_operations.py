@@ -79,7 +79,7 @@ def test_rules_are_passed_on_and_the_servers_answer_comes_back(run):
     run.start()
     run.wait(lambda: run.request("set", quorum=1).text == "heard", "the link is there")
 
-    assert run.heard()[-1] == {"type": "SetRound", "quorum": 1, "deadline_s": None}
+    assert run.heard()[-1] == {"type": "SetRound", "quorum": 1, "deadline_s": None, "clear": []}
 
 
 def test_a_pause_is_the_servers_to_carry_out_and_its_answer_comes_back(run):

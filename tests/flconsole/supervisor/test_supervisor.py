@@ -219,14 +219,15 @@ def test_a_crashed_server_comes_back_and_is_told_again_what_holds(run):
     run.start()
     run.request("kill-client", client="1")
     run.wait(lambda: run.told("ClientExited"), "the first server is told")
-    run.request("set", deadline_s=3.0)
+    run.request("set", quorum=2, deadline_s=9.0)
+    run.request("set", deadline_s=3.0, clear=["quorum"])
     run.request("pause")
     run.request("pause", clients=["2"])
     run.server_does("crash")
     wishes = [
         gone("1", "killed by the operator", will_restart=False),
         {"type": "SetPaused", "federation": True, "clients": ["2"]},
-        {"type": "SetRound", "quorum": None, "deadline_s": 3.0},
+        {"type": "SetRound", "quorum": None, "deadline_s": 3.0, "clear": ["quorum"]},
     ]
     run.wait(lambda: run.heard()[-4:] == ["started", *wishes], "the second server is told")
 
