@@ -28,11 +28,15 @@ _PREPARING = ".preparing-"
 _CHILD_PATIENCE_S = 10.0
 
 
-class PreparationError(EngineError):
-    """Broker, data or model cannot be had. Without text: the process that looked has already said why."""
+class NothingLeftToDo(ConfigError):
+    """A run that is to go on has reached all that was asked of it."""
 
-    def __init__(self, exit_code: int) -> None:
-        super().__init__("")
+
+class PreparationError(EngineError):
+    """Broker, data or model cannot be had. Mostly without text: the process that looked has said why."""
+
+    def __init__(self, exit_code: int, text: str = "") -> None:
+        super().__init__(text)
         self.exit_code = exit_code  # type: ignore[misc]  # the child decides
 
 
@@ -87,11 +91,17 @@ def create_run(config: RunConfig) -> tuple[RunConfig, Path]:
     return config, run_dir
 
 
-def reopen_run(run_dir: Path, changes: Mapping[str, Any]) -> RunConfig:
+def reopen_run(run_dir: Path, changes: Mapping[str, Any], *, quiet: bool = False) -> RunConfig:
     """The configuration of a run that is to go on, with the keys in `changes` changed.
 
+    Args:
+        run_dir: the run directory.
+        changes: keys and their new values.
+        quiet: write nothing: the screen belongs to somebody else.
+
     Raises:
-        ConfigError: nothing is left to do, or a change makes no sense.
+        NothingLeftToDo: it has done all that was asked.
+        ConfigError: a change makes no sense.
         RunDirectoryError: the run is going on.
         PreparationError: its broker does not answer.
     """
@@ -109,8 +119,8 @@ def reopen_run(run_dir: Path, changes: Mapping[str, Any]) -> RunConfig:
     )
     reason = _nothing_left(config, read_state(run_dir, samples=False))
     if reason:
-        raise ConfigError(f"{run_dir.name} has nothing left to do: {reason}")
-    _probe_broker(config)
+        raise NothingLeftToDo(f"{run_dir.name} has nothing left to do: {reason}")
+    _probe_broker(config, quiet=quiet)
     write_config(config, run_dir)
     return config
 
@@ -188,10 +198,10 @@ def _check_name(run_dir: Path) -> None:
         ) from None
 
 
-def _probe_broker(config: RunConfig) -> None:
+def _probe_broker(config: RunConfig, *, quiet: bool = False) -> None:
     if config.bootstrap_servers is not None:
         address = ["--bootstrap-servers", config.bootstrap_servers]
-        _ask("engine.transport.probe", *address, f"--topic-prefix={config.topic_prefix}")
+        _ask("engine.transport.probe", *address, f"--topic-prefix={config.topic_prefix}", quiet=quiet)
 
 
 def _prepare(run_dir: Path) -> Prepared:
@@ -199,19 +209,20 @@ def _prepare(run_dir: Path) -> Prepared:
     return msgspec.json.decode(answer, type=Prepared)
 
 
-def _ask(module: str, *arguments: str) -> bytes:
+def _ask(module: str, *arguments: str, quiet: bool = False) -> bytes:
     """Lets a process look that may load what this one must not; its narration goes where ours goes.
 
     Returns:
         What it wrote on standard output.
 
     Raises:
-        PreparationError: it has said why the run cannot start.
+        PreparationError: it has said why the run cannot start; where it is `quiet`, the error says it.
     """
     command = [sys.executable, "-m", module, *arguments, "--parent", str(os.getpid())]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+    narration = subprocess.PIPE if quiet else None
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=narration) as child:
         try:
-            answer, _ = child.communicate()
+            answer, said = child.communicate()
         except BaseException:
             child.terminate()
             try:
@@ -220,7 +231,8 @@ def _ask(module: str, *arguments: str) -> bytes:
                 child.kill()
             raise
     if child.returncode != 0:
-        raise PreparationError(child.returncode if child.returncode > 0 else 128 - child.returncode)
+        exit_code = child.returncode if child.returncode > 0 else 128 - child.returncode
+        raise PreparationError(exit_code, said.decode(errors="replace").strip() if quiet else "")
     return answer
 
 

@@ -4,7 +4,7 @@ import re
 import zlib
 from collections.abc import Sequence
 
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Control characters but tab and newline, C1 controls (some terminals obey them), bidirectional overrides."""
 
 
@@ -62,3 +62,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def number(value: float | None, digits: int = 4) -> str:
     """A number with so many digits after the point; a dash where nobody knows it."""
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names made `visible`, of many only the first: `1, 2, 3 and 97 more`."""
+    shown = ", ".join(visible(name) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

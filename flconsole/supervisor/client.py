@@ -36,6 +36,11 @@ class SupervisorClient:
         try:
             self._socket.sendall(msgspec.json.encode({"command": command, **arguments}) + b"\n")
             line = self._lines.readline(MAX_LINE)
+        except TimeoutError:
+            raise SupervisorGone(
+                f"the supervisor has not answered {command!r} for {self._socket.gettimeout():g} s; "
+                "its process is there, but does nothing"
+            ) from None
         except OSError as error:
             raise SupervisorGone(f"the supervisor went away during {command!r}: {error}") from error
         if not line.endswith(b"\n"):

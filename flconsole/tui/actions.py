@@ -27,8 +27,8 @@ class Place(StrEnum):
 
 ALWAYS = frozenset(Liveness)
 LIVE = frozenset({Liveness.RUNNING})
-GONE = frozenset({Liveness.GONE})
 RESUMABLE = frozenset({Liveness.GONE, Liveness.ENDED})
+RUN = ALWAYS - {Liveness.REPLAY}
 REPLAY = frozenset({Liveness.REPLAY})
 
 
@@ -84,13 +84,13 @@ ACTIONS = (
     _run("save", "s", "Save", "Keep the newest checkpoint for good, and the charts as pictures."),
     _run("stop-after-round", "x", "Stop after round", "End the run when the open round is finished.", asks=True),
     _run("stop-now", "X", "Stop now", "End the run at once; it can be resumed.", asks=True),
-    Action("resume-run", ("R",), "Resume", "Go on with a run that has ended or was killed.",
+    Action("resume-run", ("r", "R"), "Resume", "Go on with a run that has ended or was killed.",
            when=RESUMABLE, changes=True, footer=True),
     # --- clients
     _clients("stop-client", "k", "Stop", "Stop the chosen clients gracefully, for good.", asks=True, footer=True),
     _clients("kill-client", "K", "Kill", "Kill the chosen clients at once, for good.", asks=True, footer=True),
     _clients("restart-client", "r", "Restart", "Start the chosen clients anew.", asks=True, footer=True),
-    _clients("pause-client", "p", "Pause", "Leave the chosen clients out of the next rounds, or take them back."),
+    _clients("pause-client", "p", "Pause", "Leave the chosen clients out of the next rounds, or take them back.", footer=True),
     Action("mark", ("space",), "Mark", "Mark this client, so that an action hits all marked ones.", Place.CLIENTS),
     Action("mark-all", ("asterisk",), "Mark all", "Mark all clients shown, or none.", Place.CLIENTS),
     Action("sort-next", ("right", "o"), "Sort", "Sort by the next column.", Place.CLIENTS, footer=True),
@@ -130,24 +130,60 @@ ACTIONS = (
     Action("slower", ("less_than_sign",), "Slower", "Play half as fast.", Place.REPLAY, REPLAY),
     Action("seek", ("g",), "Go to", "Go to a round.", Place.REPLAY, REPLAY, footer=True),
     # --- the screen
+    Action("help", ("question_mark", "f1"), "Help", "Show every key.", footer=True),
+    Action("detach", ("d",), "Detach", "Leave the console; the run goes on.", when=RUN, footer=True),
+    Action("quit", ("q", "ctrl+q"), "Quit", "Leave; asks whether the run is to be stopped.", footer=True),
+    Action("zoom", ("z",), "Zoom", "This pane on the whole screen, or back.", footer=True),
     Action("show-clients", ("1",), "Clients", "Go to the clients."),
     Action("show-charts", ("2",), "Charts", "Go to the charts."),
     Action("show-logs", ("3",), "Logs", "Go to the logs."),
     Action("show-timeline", ("4",), "Timeline", "Go to the timeline."),
     Action("next-pane", ("tab",), "Next pane", "Go to the next pane."),
     Action("previous-pane", ("shift+tab",), "Previous pane", "Go to the pane before."),
-    Action("zoom", ("z",), "Zoom", "This pane on the whole screen, or back.", footer=True),
     Action("traceback", ("t",), "Traceback", "Show the first traceback of the failure chosen, or of the newest."),
     Action("screenshot", ("f12",), "Screenshot", "Write the screen as SVG into the run directory."),
     Action("redraw", ("ctrl+l",), "Redraw", "Draw the whole screen again."),
-    Action("help", ("question_mark", "f1"), "Help", "Show every key.", footer=True),
     Action("palette", ("colon", "ctrl+p"), "Commands", "Find an action by its name."),
-    Action("detach", ("d",), "Detach", "Leave the console; the run goes on.", footer=True),
-    Action("quit", ("q", "ctrl+q"), "Quit", "Leave; asks whether the run is to be stopped.", footer=True),
 )  # fmt: skip
 """In the order in which the help shows them."""
 
 BY_NAME = {action.name: action for action in ACTIONS}
+
+
+_WHY_NOT = {
+    Liveness.RUNNING: "the run is going on",
+    Liveness.ENDED: "the run has ended",
+    Liveness.GONE: "no supervisor runs it: it has to be resumed first",
+    Liveness.REPLAY: "this is a replay",
+}
+
+
+def why_not(action: Action, liveness: Liveness, *, read_only: bool) -> str:
+    """Why it cannot be done now; empty where it can."""
+    if liveness not in action.when:
+        return "only in a replay" if action.when == REPLAY else _WHY_NOT[liveness]
+    return "read-only: nothing is changed from here" if read_only and action.changes else ""
+
+
+def can_meet(one: Action, other: Action) -> bool:
+    """Whether one key cannot serve both: there is a run and a pane in which either could be meant."""
+    panes = {one.place, other.place} - {Place.EVERYWHERE, Place.REPLAY}
+    return len(panes) < 2 and not one.when.isdisjoint(other.when)
+
+
+def sections() -> dict[str, tuple[Action, ...]]:
+    """All actions under the headings of the help: what changes the run, each place, the screen itself."""
+    grouped: dict[str, list[Action]] = {}
+    for action in ACTIONS:
+        grouped.setdefault(section_of(action), []).append(action)
+    return {heading: tuple(actions) for heading, actions in grouped.items()}
+
+
+def section_of(action: Action) -> str:
+    """The heading under which the help shows it."""
+    if action.place is Place.EVERYWHERE:
+        return "The run" if action.changes else "The screen"
+    return action.place.capitalize()
 
 
 def actions_of(place: Place) -> tuple[Action, ...]:

@@ -8,19 +8,19 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
 
-from flconsole.tui.actions import ACTIONS, Place
+from flconsole.tui.actions import Place
 from flconsole.tui.bindings import bindings
 from flconsole.tui.control import Control
+from flconsole.tui.keys import Keys
 from flconsole.tui.panes.charts import ChartsPane
 from flconsole.tui.panes.clients import ClientsPane
 from flconsole.tui.panes.logs import LogsPane
 from flconsole.tui.panes.timeline import TimelinePane
 from flconsole.tui.prompt import Prompt
 from flconsole.tui.status_line import StatusLine
-from flconsole.tui.view import Liveness, Source
+from flconsole.tui.view import Source
 
 PANES = ("clients", "charts", "logs", "timeline")
-_BY_METHOD = {action.method: action for action in ACTIONS}
 
 
 class RunScreen(Control, Screen[None]):
@@ -31,10 +31,11 @@ class RunScreen(Control, Screen[None]):
     Args:
         source: where the run is followed.
         read_only: refuse whatever would change the run.
+        keys: the keys in force.
         interval_s: seconds from one look at the source to the next.
     """
 
-    BINDINGS = bindings(Place.EVERYWHERE, Place.REPLAY)
+    BINDINGS = bindings(Place.REPLAY, Place.EVERYWHERE)
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  # as Textual declares it
         (0, "-narrow"),
         (80, "-middling"),
@@ -46,11 +47,14 @@ class RunScreen(Control, Screen[None]):
         (36, "-tall"),
     ]
 
-    def __init__(self, source: Source, *, read_only: bool, interval_s: float = 0.5) -> None:
+    def __init__(
+        self, source: Source, *, read_only: bool, keys: Keys | None = None, interval_s: float = 0.5
+    ) -> None:
         super().__init__()
         self.source, self.read_only, self._interval_s = source, read_only, interval_s
+        self.keys = keys or Keys()
         self.view = source.view()
-        self._active = "clients"
+        self.active_pane = "clients"
         self._beside_clients = "charts"
         self._is_zoomed = False
 
@@ -62,7 +66,7 @@ class RunScreen(Control, Screen[None]):
             yield LogsPane(id="logs")
             yield TimelinePane(id="timeline")
         yield Prompt()
-        yield Footer(show_command_palette=False)
+        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         self.set_interval(self._interval_s, self.look)
@@ -90,14 +94,14 @@ class RunScreen(Control, Screen[None]):
         is_small = self.has_class("-narrow") or self.has_class("-short")
         is_large = self.has_class("-wide") and self.has_class("-tall")
         if self._is_zoomed or is_small:
-            seen = {self._active}
+            seen = {self.active_pane}
         elif is_large:
             seen = set(PANES)
         else:
             seen = {"clients", self._beside_clients}
         for name in PANES:
             self.pane(name).display = name in seen
-            self.pane(name).set_class(name == self._active, "-active")
+            self.pane(name).set_class(name == self.active_pane, "-active")
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._arrange)
@@ -105,7 +109,7 @@ class RunScreen(Control, Screen[None]):
 
     def activate(self, name: str) -> None:
         """Gives a pane the focus, and shows it if it could not be seen."""
-        self._active = name
+        self.active_pane = name
         if name != "clients":
             self._beside_clients = name
         self._arrange()
@@ -119,15 +123,6 @@ class RunScreen(Control, Screen[None]):
     ) -> None:
         """Asks for one line above the footer; see `Prompt.ask`."""
         self.query_one(Prompt).ask(label, value, changed=changed, done=done)
-
-    # --- who may do what
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Hides what makes no sense for this run; what `--read-only` forbids is shown and refused."""
-        known = _BY_METHOD.get(action)
-        if known is None:
-            return True
-        return self.view.liveness in known.when
 
     # --- the screen
 
@@ -150,21 +145,15 @@ class RunScreen(Control, Screen[None]):
         self._activate_neighbour(-1)
 
     def _activate_neighbour(self, step: int) -> None:
-        self.activate(PANES[(PANES.index(self._active) + step) % len(PANES)])
+        self.activate(PANES[(PANES.index(self.active_pane) + step) % len(PANES)])
 
     def action_zoom(self) -> None:
         self._is_zoomed = not self._is_zoomed
-        self.activate(self._active)
+        self.activate(self.active_pane)
 
     def action_redraw(self) -> None:
         self.app.clear_selection()
         self.refresh(repaint=True, layout=True)
 
     def action_detach(self) -> None:
-        self.app.exit(0)
-
-    def action_quit(self) -> None:
-        if self.view.liveness is not Liveness.RUNNING:
-            self.app.exit(0)
-            return
         self.app.exit(0)

@@ -1,0 +1,79 @@
+"""What the console asks of a supervisor, and what it says of the answers. Blocking; called in a thread."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.commands import Answer
+from flconsole.supervisor.client import connect
+from flconsole.text import listed, visible
+
+TIMEOUT_S = 8.0
+"""Longer than the supervisor itself waits for its server."""
+_SHOWN_REFUSALS = 3
+
+
+def ask(run_dir: Path, timeout_s: float, command: str, arguments: Mapping[str, Any]) -> Answer:
+    """One request.
+
+    Raises:
+        SupervisorGone: there is nobody to answer, or no answer came in time.
+    """
+    with connect(run_dir, timeout_s=timeout_s) as supervisor:
+        return supervisor.request(command, **arguments)
+
+
+def ask_for_each(
+    run_dir: Path, timeout_s: float, command: str, clients: Sequence[str], arguments: Mapping[str, Any]
+) -> dict[str, Answer]:
+    """The same request for each client, over one connection.
+
+    Raises:
+        SupervisorGone: there is nobody to answer, or no answer came in time.
+    """
+    with connect(run_dir, timeout_s=timeout_s) as supervisor:
+        return {client: supervisor.request(command, client=client, **arguments) for client in clients}
+
+
+def resume(run_dir: Path, *, rounds: str | None = None) -> str:
+    """Starts a supervisor on a run again, to go on from its last checkpoint.
+
+    Args:
+        run_dir: the run directory.
+        rounds: rounds in all; None leaves them as they were.
+
+    Returns:
+        What there is to say of it.
+
+    Raises:
+        NothingLeftToDo: all that was asked of the run is done.
+        EngineError: it cannot go on; says why.
+    """
+    from flconsole import plan  # noqa: PLC0415  # seldom needed
+    from flconsole.detached import start_supervisor  # noqa: PLC0415
+
+    config = plan.reopen_run(run_dir, {} if rounds is None else {"rounds": rounds}, quiet=True)
+    pid = start_supervisor(run_dir, resumed=True)
+    changes = plan.changed_versions(config)
+    caveat = f"; the same digests cannot be promised: {', '.join(changes)}" if changes else ""
+    return f"the run goes on, supervised by pid {pid}{caveat}"
+
+
+def summary(answers: Mapping[str, Answer]) -> str:
+    """All answers in a few words: a lone one as it is, of several the clients, and why some were refused."""
+    if len(answers) == 1:
+        return visible(next(iter(answers.values())).text)
+    done = [client for client, answer in answers.items() if answer.ok]
+    refusals = [visible(answer.text) for answer in answers.values() if not answer.ok]
+    parts = [f"done for {len(done)} clients: {listed(done)}"] if done else []
+    parts += refusals[:_SHOWN_REFUSALS]
+    if len(refusals) > _SHOWN_REFUSALS:
+        parts.append(f"{len(refusals) - _SHOWN_REFUSALS} more were refused")
+    return "; ".join(parts)
+
+
+def counted(clients: Sequence[str]) -> str:
+    """`client 2`, or `3 clients: 2, 5, 7`."""
+    return (
+        f"client {visible(clients[0])}" if len(clients) == 1 else f"{len(clients)} clients: {listed(clients)}"
+    )
