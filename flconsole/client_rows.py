@@ -1,0 +1,289 @@
+"""The table of clients without a screen: what is known of each, in which order, which ones and which columns.
+
+What nobody has told is None in a row and `-` on the screen, and never counts as small or large in an order.
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+from rich.cells import cell_len
+
+from engine.telemetry import ClientSample, ProcessSample
+from flconsole.state import Client, ClientState, Process, RunState
+from flconsole.text import number, visible
+
+UNKNOWN = "-"
+STALE_S = 3.0
+"""Seconds after which a sample, taken once a second, no longer speaks for the present."""
+_WIDEST_NAME = 20
+
+
+class ClientRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one client at one moment. A field is a column of the same name."""
+
+    id: str
+    host: str | None = None
+    state: ClientState = ClientState.JOINING
+    part: int | None = None
+    round: int | None = None
+    """The round it trains for, or that of its last update."""
+    loss: float | None = None
+    accuracy: float | None = None
+    examples: int | None = None
+    age_s: float | None = None
+    """Seconds since its last update."""
+    updates: int | None = None
+    rejected: int | None = None
+    bytes_up: int | None = None
+    bytes_down: int | None = None
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+    """Resident, as the system counts it."""
+    gpu_percent: float | None = None
+    gpu_bytes: int | None = None
+    restarts: int | None = None
+
+
+def client_rows(state: RunState, now: float, *, is_gone: bool = False) -> list[ClientRow]:
+    """One row for each client that was ever started or has joined, in the order of their ids.
+
+    Args:
+        state: the run.
+        now: the moment that ages count from, in wall-clock seconds since the epoch.
+        is_gone: whether the supervisor was killed, and every process of the run with it.
+    """
+    return [_row(state, client_id, now, is_gone) for client_id in sorted(state.client_ids, key=natural)]
+
+
+def sample_age(state: RunState, now: float) -> float | None:
+    """Seconds since the newest sample, where it is too old to speak for the present; None where it is not."""
+    if state.sample_at is None or now - state.sample_at <= STALE_S:
+        return None
+    return now - state.sample_at
+
+
+def _row(state: RunState, client_id: str, now: float, is_gone: bool) -> ClientRow:
+    process = state.processes.get(f"client-{client_id}")
+    used, heard = _samples(state, client_id, None if is_gone else process)
+    row = ClientRow(
+        id=client_id,
+        state=_state(state, client_id, process, is_gone),
+        bytes_down=heard.bytes_down,
+        cpu_percent=used.cpu_percent,
+        memory_bytes=used.rss_bytes,
+        gpu_percent=used.gpu_percent,
+        gpu_bytes=used.gpu_bytes,
+        restarts=None if process is None else process.starts - 1,
+    )
+    client = state.clients.get(client_id)
+    return row if client is None else _add_membership(row, client, state, now)
+
+
+def _add_membership(row: ClientRow, client: Client, state: RunState, now: float) -> ClientRow:
+    row = replace(
+        row,
+        host=client.host,
+        part=client.part,
+        examples=client.examples,
+        updates=client.updates,
+        rejected=client.rejected,
+        bytes_up=client.bytes_up,
+    )
+    if client.last_update is not None:
+        update = client.last_update
+        row = replace(row, round=update.round, loss=update.loss, accuracy=update.accuracy)
+    if client.last_update_at is not None:
+        row = replace(row, age_s=max(0.0, now - client.last_update_at))
+    if row.state in (ClientState.TRAINING, ClientState.SENDING) and state.round is not None:
+        row = replace(row, round=state.round.number)
+    return row
+
+
+def _samples(state: RunState, client_id: str, process: Process | None) -> tuple[ProcessSample, ClientSample]:
+    """What was sampled last of a client; nothing of a process that has ended: its last use is not its use."""
+    sample = state.sample
+    if sample is None:
+        return ProcessSample(), ClientSample()
+    is_running = process is not None and process.pid is not None
+    used = sample.processes.get(f"client-{client_id}") if is_running else None
+    return used or ProcessSample(), sample.clients.get(client_id) or ClientSample()
+
+
+def _state(state: RunState, client_id: str, process: Process | None, is_gone: bool) -> ClientState:
+    told = state.client_state(client_id)
+    if not is_gone or told in (ClientState.FAILED, ClientState.STOPPED):
+        return told
+    # processes of ours ended with their supervisor; of those elsewhere nobody hears any more
+    return ClientState.LOST if process is None else ClientState.STOPPED
+
+
+# --- order
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A key that puts `2` before `10` and `gpu-9` before `gpu-10`."""
+    pieces = re.findall(r"[0-9]+|[^0-9]+", name)
+    return tuple((0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces)
+
+
+def sort_rows(rows: Iterable[ClientRow], column: str, *, reverse: bool = False) -> list[ClientRow]:
+    """The rows by one column; the unknown last in both directions, equals in the order they came in."""
+    keyed = [(_sort_key(getattr(row, column)), row) for row in rows]
+    known = sorted((pair for pair in keyed if pair[0] is not None), key=lambda pair: pair[0], reverse=reverse)
+    return [row for _, row in known] + [row for key, row in keyed if key is None]
+
+
+_STATE_ORDER = {state: position for position, state in enumerate(ClientState)}
+
+
+def _sort_key(value: Any) -> Any:
+    if isinstance(value, ClientState):
+        return _STATE_ORDER[value]
+    return natural(value) if isinstance(value, str) else value
+
+
+# --- filter
+
+
+def row_filter(text: str) -> Callable[[ClientRow], bool]:
+    """Whether a row is wanted, from what an operator typed.
+
+    Every word must be found in the id, the host or the state, whatever its case; `!word` must not. A word is
+    a regular expression where it is a valid one, and otherwise means itself.
+    """
+    words = [(word.removeprefix("!"), word.startswith("!")) for word in text.split()]
+    patterns = [(_pattern(word), is_inverted) for word, is_inverted in words if word]
+
+    def is_wanted(row: ClientRow) -> bool:
+        fields = (row.id, row.host or "", row.state.value)
+        return all(any(map(pattern.search, fields)) != is_inverted for pattern, is_inverted in patterns)
+
+    return is_wanted
+
+
+def _pattern(word: str) -> re.Pattern[str]:
+    with warnings.catch_warnings(action="error", category=FutureWarning):  # a set within a set
+        try:
+            return re.compile(word, re.IGNORECASE)
+        except (re.error, OverflowError, RecursionError, FutureWarning):
+            return re.compile(re.escape(word), re.IGNORECASE)
+
+
+# --- columns
+
+
+class Column(NamedTuple):
+    """One column of the table.
+
+    Attributes:
+        name: the field of `ClientRow`, and what a kept order calls it.
+        heading: always narrower than the column, so that the arrow of the order has room.
+        width: cells; names are as wide as the longest of them, within reason.
+        rank: where there is little room, the columns of the lowest ranks stay.
+        show: a known value as text that is fit for a terminal.
+        align: as in a format, `<` or `>`.
+        is_sampled: whether a stale sample makes it stale.
+        deserved_by: which values deserve the column; None where it is always there.
+    """
+
+    name: str
+    heading: str
+    width: int
+    rank: int
+    show: Callable[[Any], str] = str
+    align: str = ">"
+    is_sampled: bool = False
+    deserved_by: Callable[[Any], bool] | None = None
+
+    def text(self, row: ClientRow) -> str:
+        """The cell of a row, not yet aligned."""
+        value = getattr(row, self.name)
+        return UNKNOWN if value is None else self.show(value)
+
+
+def short_seconds(value: float) -> str:
+    """An age in at most three digits and a letter: `59s`, `59m`, `23h`, `12d`."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if value >= size:
+            return f"{int(value // size)}{unit}"
+    return f"{int(value)}s"
+
+
+def short_bytes(value: float) -> str:
+    """A number of bytes in three digits and a letter: `999`, `1.24k`, `24.8M`, `424M`."""
+    if value < 999.5:
+        return f"{value:.0f}"
+    power = 1
+    while value / 1000**power >= 999.5:
+        power += 1
+    value /= 1000**power
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{digits}f}{'kMGTPEZY'[power - 1]}"
+
+
+def _loss(value: float) -> str:
+    magnitude = abs(value)
+    return number(value) if magnitude < 10 else f"{value:.5g}" if magnitude < 99_999.5 else f"{value:.1e}"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _is_known(value: object) -> bool:
+    return value is not None
+
+
+COLUMNS = (
+    Column("id", "id", 4, 0, visible, align="<"),
+    Column("host", "host", 6, 15, visible, align="<"),
+    Column("state", "state", 10, 1, str, align="<"),
+    Column("part", "part", 5, 17),
+    Column("round", "round", 6, 2),
+    Column("loss", "loss", 7, 4, _loss),
+    Column("accuracy", "acc", 6, 3, number),
+    Column("examples", "examples", 9, 13),
+    Column("age_s", "age", 4, 5, short_seconds),
+    Column("updates", "updates", 8, 16),
+    Column("rejected", "rejected", 9, 10, deserved_by=bool),
+    Column("bytes_up", "up", 5, 11, short_bytes),
+    Column("bytes_down", "down", 5, 12, short_bytes, is_sampled=True),
+    Column("cpu_percent", "cpu%", 5, 6, _percent, is_sampled=True),
+    Column("memory_bytes", "mem", 5, 7, short_bytes, is_sampled=True),
+    Column("gpu_percent", "gpu%", 5, 8, _percent, is_sampled=True, deserved_by=_is_known),
+    Column("gpu_bytes", "gpumem", 7, 9, short_bytes, is_sampled=True, deserved_by=_is_known),
+    Column("restarts", "restarts", 9, 14, deserved_by=bool),
+)
+"""In the order in which they stand."""
+
+BY_NAME = {column.name: column for column in COLUMNS}
+
+
+def columns_for(rows: Sequence[ClientRow], width: int | None = None) -> tuple[Column, ...]:
+    """The columns that the rows deserve and, where a width is given, that fit beside each other.
+
+    Names get the width of the longest of them. Between two columns there is one cell.
+    """
+    deserved = [
+        column._replace(width=_name_width(rows, column)) if column.show is visible else column
+        for column in COLUMNS
+        if column.deserved_by is None or any(column.deserved_by(getattr(row, column.name)) for row in rows)
+    ]
+    if width is None:
+        return tuple(deserved)
+    fitting, left = set(), width + 1
+    for column in sorted(deserved, key=lambda column: column.rank):
+        left -= column.width + 1
+        if left < 0:
+            break
+        fitting.add(column.name)
+    return tuple(column for column in deserved if column.name in fitting)
+
+
+def _name_width(rows: Sequence[ClientRow], column: Column) -> int:
+    longest = max((cell_len(column.text(row)) for row in rows), default=0)
+    return min(max(column.width, longest), _WIDEST_NAME)
