@@ -129,11 +129,17 @@ class SetPaused(Message, frozen=True):
     clients: tuple[str, ...]
 
 
+class SaveCheckpoint(Message, frozen=True):
+    """Keep the newest checkpoint for good; the answer names its file."""
+
+
 class Inspect(Message, frozen=True):
     """Ask for the server's view: round, rules, and what each member does (`telemetry.ClientSample`)."""
 
 
-ServerCommand = ClientExited | StopAfterRound | SetRound | Pause | Unpause | SetPaused | Inspect
+ServerCommand = (
+    ClientExited | StopAfterRound | SetRound | Pause | Unpause | SetPaused | SaveCheckpoint | Inspect
+)
 
 
 # --- server -> supervisor

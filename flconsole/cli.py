@@ -176,6 +176,12 @@ def unpause(run: RunArgument = None, *, client: Clients = None, runs_dir: RunsDi
     _request(_find(run, runs_dir), "unpause", clients=client or None)
 
 
+@app.command()
+def save(run: RunArgument = None, *, runs_dir: RunsDir = None) -> None:
+    """Keep the newest checkpoint for good."""
+    _request(_find(run, runs_dir), "save")
+
+
 @app.command("set")
 def set_rules(
     run: Annotated[str, typer.Argument(metavar="RUN")],

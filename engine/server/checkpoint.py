@@ -7,6 +7,7 @@ Little-endian; the arrays are float32, one after the other, in the header's orde
 
 import os
 import re
+import shutil
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -138,6 +139,35 @@ class CheckpointStore:
             if number != best_round:
                 self._path(number).unlink(missing_ok=True)
 
+    def save(self) -> Path | None:
+        """Keeps the newest checkpoint for good, under a name that is neither pruned nor resumed from.
+
+        Returns:
+            The saved file: the same bytes on the disk, or a copy where a file cannot have two names. None if
+            there is no checkpoint.
+
+        Raises:
+            RunDirectoryError: the disk is full or the folder cannot be written; no half-made file is left.
+        """
+        try:
+            newest = max(self.rounds(), default=None)
+            return None if newest is None else self._save(self._path(newest))
+        except OSError as error:
+            raise RunDirectoryError(f"{self._folder}: cannot save a checkpoint: {error.strerror}") from error
+
+    def _save(self, source: Path) -> Path:
+        saved = source.with_name(f"saved-{source.name}")
+        temporary = saved.with_suffix(".tmp")
+        if saved.exists() and saved.samefile(source):
+            return saved
+        try:
+            _link_or_copy(source, temporary)
+            temporary.replace(saved)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(self._folder)
+        return saved
+
     def _path(self, round_number: int) -> Path:
         return self._folder / f"round-{round_number:06d}.ckpt"
 
@@ -188,6 +218,17 @@ def _write(file: BinaryIO, checkpoint: Checkpoint) -> None:
         hasher.update(piece)
         file.write(piece)
     file.write(hasher.digest())
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:  # not on this file system; where it is for want of room, copying says so
+        with source.open("rb") as original, target.open("wb") as copy:
+            shutil.copyfileobj(original, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -80,7 +80,13 @@ class MessageLoop:
         )
         gate = Gate(self._run, layout, examples_by_part)
         self._updates = UpdateHandler(gate, self._channel, self._journal)
-        self.operators = Operators(socket_path, self._telemetry, self._journal, config)
+        self.operators = Operators(
+            socket_path,
+            config,
+            telemetry_handler=self._telemetry,
+            journal=self._journal,
+            store=takeover.store,
+        )
         self._publisher = Publisher(self._channel, self._journal, clock)
         self._needs_restoring = False
         self._restore_members(takeover)

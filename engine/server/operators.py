@@ -8,6 +8,7 @@ from engine.commands import (
     Inspect,
     Pause,
     RecycleBroker,
+    SaveCheckpoint,
     ServerCommand,
     SetPaused,
     SetRound,
@@ -15,6 +16,8 @@ from engine.commands import (
     Unpause,
 )
 from engine.config import RunConfig
+from engine.errors import RunDirectoryError
+from engine.server.checkpoint import CheckpointStore
 from engine.server.inspection import inspect
 from engine.server.journal import Journal
 from engine.server.operator_socket import OperatorSocket
@@ -32,20 +35,23 @@ class Operators:
 
     Args:
         socket_path: where commands are taken; None for a server on its own.
+        config: the rules at the start.
         telemetry_handler: told of clients whose process ended.
         journal: remembers what is paused and what has been accepted.
-        config: the rules at the start.
+        store: the checkpoints.
     """
 
     def __init__(
         self,
         socket_path: Path | None,
+        config: RunConfig,
+        *,
         telemetry_handler: TelemetryHandler,
         journal: Journal,
-        config: RunConfig,
+        store: CheckpointStore,
     ) -> None:
         self._socket = OperatorSocket(socket_path) if socket_path else None
-        self._telemetry, self._journal = telemetry_handler, journal
+        self._telemetry, self._journal, self._store = telemetry_handler, journal, store
         self.pauses = Pauses(journal)
         self.rules = Rules(config, journal)
         self.stop_after_round = False
@@ -84,11 +90,22 @@ class Operators:
                 return self._pause(command)
             case SetPaused():
                 self.pauses.set(federation=command.federation, clients=command.clients)
+            case SaveCheckpoint():
+                return self._save()
             case Inspect():
                 view = inspect(current, self._telemetry.members, self._journal.history, now)
                 rules = {"quorum": self.rules.quorum, "deadline_s": self.rules.deadline_s}
                 return Answer(ok=True, data={**view, **rules})
         return Answer(ok=True)
+
+    def _save(self) -> Answer:
+        try:
+            saved = self._store.save()
+        except RunDirectoryError as error:
+            return Answer(ok=False, text=str(error))
+        if saved is None:
+            return Answer(ok=False, text="there is no checkpoint yet")
+        return Answer(ok=True, text=f"saved {saved}", data={"path": str(saved)})
 
     def _pause(self, command: Pause | Unpause) -> Answer:
         pauses, is_pause = self.pauses, isinstance(command, Pause)

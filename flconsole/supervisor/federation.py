@@ -3,9 +3,12 @@
 from typing import get_args
 
 from engine import commands
-from engine.commands import Answer, Rule, ServerCommand, SetPaused, SetRound, StopAfterRound
-from flconsole.supervisor.requests import Pause, SetRules, Stop, Unpause
+from engine.commands import Answer, Rule, SaveCheckpoint, ServerCommand, SetPaused, SetRound, StopAfterRound
+from flconsole.supervisor.requests import FederationRequest, Pause, Save, SetRules, Stop, Unpause
 from flconsole.supervisor.server_link import ServerLink
+
+_SAVING_S = 10.0
+"""Where a checkpoint has to be copied, that takes its time."""
 
 
 class Federation:
@@ -34,7 +37,7 @@ class Federation:
             commands.append(StopAfterRound())
         return commands
 
-    async def ask(self, request: Stop | SetRules | Pause | Unpause) -> Answer:
+    async def ask(self, request: FederationRequest) -> Answer:
         """Passes a request on to the server; the answer is the server's."""
         match request:
             case Stop():
@@ -43,6 +46,8 @@ class Federation:
                 return await self._set_rules(request)
             case Pause() | Unpause():
                 return await self._pause(request)
+            case Save():
+                return await self._link.ask(SaveCheckpoint(), timeout_s=_SAVING_S)
 
     def _stop_after_round(self) -> Answer:
         self.is_stopping = True

@@ -12,13 +12,12 @@ from flconsole.supervisor.records import Records
 from flconsole.supervisor.requests import (
     AddClient,
     AnyRequest,
+    FederationRequest,
     KillClient,
-    Pause,
+    ProcessRequest,
     RestartClient,
-    SetRules,
     Status,
     Stop,
-    Unpause,
 )
 from flconsole.supervisor.server_link import ServerLink
 
@@ -78,7 +77,7 @@ class Operations:
         )
         return answer
 
-    async def _carry_out(self, request: AnyRequest) -> Answer:
+    async def _carry_out(self, request: ProcessRequest | FederationRequest) -> Answer:
         match request:
             case AddClient(count=count):
                 return self._add(count)
@@ -89,10 +88,8 @@ class Operations:
             case Stop(after_round=False):
                 self._stop_run()
                 return Answer(ok=True, text="the run is being stopped")
-            case Stop() | SetRules() | Pause() | Unpause():
-                return await self._federation.ask(request)
             case _:
-                raise AssertionError(request)
+                return await self._federation.ask(request)
 
     def _add(self, count: int) -> Answer:
         highest = max((int(child.client) for child in self._children.clients() if child.client), default=0)

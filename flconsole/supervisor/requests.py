@@ -65,4 +65,14 @@ class Unpause(Request, frozen=True, tag="unpause"):
     clients: list[str] | None = None
 
 
-AnyRequest = Status | AddClient | KillClient | RestartClient | Stop | SetRules | Pause | Unpause
+class Save(Request, frozen=True, tag="save"):
+    """Keep the newest checkpoint for good."""
+
+
+ProcessRequest = AddClient | KillClient | RestartClient
+"""What the supervisor carries out."""
+
+FederationRequest = Stop | SetRules | Pause | Unpause | Save
+"""What the server carries out."""
+
+AnyRequest = Status | ProcessRequest | FederationRequest

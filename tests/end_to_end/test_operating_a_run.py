@@ -121,6 +121,20 @@ def test_a_paused_federation_waits_and_then_goes_on_to_the_same_model(
     assert len(run.events(telemetry.FederationPaused)) == len(run.events(telemetry.FederationResumed)) == 1
 
 
+def test_a_saved_checkpoint_is_the_start_of_another_run(federation: Make) -> None:
+    run = federation(*NULL, "--clients=2").start()
+    wait_for_rounds(run, 1)
+    saved = command(run, "save")
+    assert saved.returncode == 0
+    command(run, "stop")
+    run.finish(expected_code=143)
+
+    path = saved.stderr.strip().removeprefix("saved ")
+    round_number = int(path[-11:-5])
+    successor = federation(*NULL[:-1], "--rounds=1", "--clients=2", f"--init-from={path}").run()
+    assert successor.events(telemetry.ServerStarted)[0].model_digest == dict(run.digests())[round_number]
+
+
 def test_too_few_clients_end_the_run_with_5(federation: Make) -> None:
     run = federation(*NULL, "--clients=2", "--quorum=2").start()
     wait_for_rounds(run, 2)

@@ -1,9 +1,11 @@
 """Checkpoints: whole or not at all, and never taken for another."""
 
+import errno
 import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -191,6 +193,25 @@ except RunDirectoryError as error:
 """
 
 
+FULL_DISK_WITHOUT_LINKS = """
+import errno, resource, signal, sys
+from pathlib import Path
+from engine.errors import RunDirectoryError
+from engine.server.checkpoint import CheckpointStore
+
+def refuse(self, target):
+    raise OSError(errno.EPERM, "")
+
+Path.hardlink_to = refuse
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    CheckpointStore(Path(sys.argv[1])).save()
+except RunDirectoryError as error:
+    sys.exit(str(error))
+"""
+
+
 @pytest.mark.parametrize("room", [0, 50, 200_000, 400_000])
 def test_a_full_disk_leaves_no_half_checkpoint_and_the_older_one_whole(store, folder, room):
     store.write(checkpoint(1))
@@ -203,6 +224,67 @@ def test_a_full_disk_leaves_no_half_checkpoint_and_the_older_one_whole(store, fo
     assert names(folder) == ["round-000001.ckpt"]
     assert same(store.newest(), checkpoint(1))
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+# --- saved for good
+
+
+def refuse(self, target):
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+@pytest.fixture(params=["linked", "copied"])
+def save(request, monkeypatch):
+    """Saves, on a file system that gives a file two names and on one that does not."""
+    if request.param == "copied":
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+    return CheckpointStore.save
+
+
+def test_what_is_saved_outlives_what_is_pruned_and_is_not_resumed_from(save, store, folder):
+    store.write(checkpoint(1))
+    saved = save(store)
+    for number in range(2, 7):
+        store.write(checkpoint(number))
+        store.prune(best_round=None)
+    for number in store.rounds():
+        (folder / f"round-{number:06d}.ckpt").unlink()
+
+    assert saved == folder / "saved-round-000001.ckpt"
+    assert same(read_checkpoint(saved), checkpoint(1))
+    assert store.newest() is None
+    assert names(folder) == [saved.name]
+
+
+def test_it_is_the_newest_that_is_saved_however_often(save, store, folder):
+    for number in (1, 2):
+        store.write(checkpoint(number))
+    assert save(store) == save(store) == folder / "saved-round-000002.ckpt"
+    assert names(folder) == ["round-000001.ckpt", "round-000002.ckpt", "saved-round-000002.ckpt"]
+
+
+def test_a_saved_checkpoint_of_the_same_round_is_replaced_by_the_one_that_counts(save, store, folder):
+    (folder / "saved-round-000002.ckpt").write_bytes(b"of a round that was never finished")
+    store.write(checkpoint(2))
+
+    assert same(read_checkpoint(save(store)), checkpoint(2))
+
+
+def test_without_a_checkpoint_there_is_nothing_to_save(store):
+    assert store.save() is None
+
+
+def test_a_disk_too_full_to_save_is_named_and_nothing_half_made_is_left(store, folder):
+    store.write(checkpoint(1))
+    ended = subprocess.run(
+        [sys.executable, "-c", FULL_DISK_WITHOUT_LINKS, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.stderr == (f"{folder}: cannot save a checkpoint: {os.strerror(errno.EFBIG)}\n")
+    assert names(folder) == ["round-000001.ckpt"]
 
 
 def test_a_folder_that_is_gone_is_named(store, folder):

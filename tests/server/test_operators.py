@@ -12,6 +12,7 @@ from engine.commands import (
     Inspect,
     Pause,
     RecycleBroker,
+    SaveCheckpoint,
     ServerLine,
     SetRound,
     StopAfterRound,
@@ -20,6 +21,7 @@ from engine.commands import (
 )
 from engine.protocol import messages
 from engine.protocol.messages import RoundOpened
+from engine.server.checkpoint import read_checkpoint
 
 
 def finish_round(run, number, clients):
@@ -148,6 +150,26 @@ def test_a_change_between_two_rounds_is_told_by_the_next_one(ask, run):
 def test_impossible_rules_are_refused_whole(ask, command, text):
     assert ask(command) == Answer(ok=False, text=text)
     assert (ask(Inspect()).data["quorum"], ask(Inspect()).data["deadline_s"]) == (None, None)
+
+
+def test_the_newest_checkpoint_is_saved_and_the_answer_says_where(ask, run):
+    finish_round(run, 1, run.clients)
+    closed = run.wait_for_event(telemetry.RoundClosed, round=1)
+    saved = run.run_dir / "checkpoints" / "saved-round-000001.ckpt"
+
+    assert ask(SaveCheckpoint()) == Answer(ok=True, text=f"saved {saved}", data={"path": str(saved)})
+    assert read_checkpoint(saved).weights.digest() == closed.digest
+
+
+def test_where_nothing_can_be_saved_the_answer_says_why(ask, run):
+    for path in (run.run_dir / "checkpoints").iterdir():
+        path.unlink()
+    assert ask(SaveCheckpoint()) == Answer(ok=False, text="there is no checkpoint yet")
+
+    (run.run_dir / "checkpoints").rmdir()
+    answer = ask(SaveCheckpoint())
+    assert not answer.ok
+    assert "No such file or directory" in answer.text
 
 
 def test_the_run_ends_after_the_open_round_when_asked_to(ask, run):

@@ -95,6 +95,13 @@ def test_a_pause_is_the_servers_to_carry_out_and_its_answer_comes_back(run):
     ]
 
 
+def test_saving_is_the_servers_to_do_and_its_answer_comes_back(run):
+    run.start()
+
+    assert run.request("save").text == "heard"
+    assert run.told("SaveCheckpoint")
+
+
 def test_what_the_server_says_of_its_clients_is_in_the_samples_and_in_no_chain(run):
     run.start()
     run.wait(lambda: any(sample.clients for sample in run.samples()), "a sample with clients")
