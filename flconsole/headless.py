@@ -102,7 +102,7 @@ class Narrator:
         self._feed = RunFeed(run_dir, samples=False)
         self._display = display
         self.state = RunState()
-        for record in self._feed.read():
+        for record in self._feed.read_all():
             self.state = fold(self.state, record.envelope, record.event)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._narrate, name="narrator", daemon=True)

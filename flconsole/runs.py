@@ -61,7 +61,7 @@ def find_run(name: str | None, runs_dir: Path) -> Path:
 def read_state(run_dir: Path, *, samples: bool = True) -> RunState:
     """The run as its files tell it now."""
     with RunFeed(run_dir, samples=samples) as feed:
-        return fold_all(RunState(), ((record.envelope, record.event) for record in feed.read()))
+        return fold_all(RunState(), ((record.envelope, record.event) for record in feed.read_all()))
 
 
 def is_alive(run_dir: Path) -> bool:

@@ -24,7 +24,7 @@ def write_events(run_dir: Path, *, follow: bool) -> None:
     with RunFeed(run_dir, samples=False) as feed:
 
         def write_new() -> None:
-            for record in feed.read():
+            for record in feed.read_all():
                 _write_line(record.line)
 
         _repeat(write_new, run_dir, follow=follow)
