@@ -56,7 +56,8 @@ class RunScreen(Control, Screen[None]):
         self.view = source.view()
         self.active_pane = "clients"
         self._beside_clients = "charts"
-        self._is_zoomed = False
+        self.is_zoomed = False
+        """Whether the active pane has the whole screen."""
 
     def compose(self) -> ComposeResult:
         yield StatusLine()
@@ -93,7 +94,7 @@ class RunScreen(Control, Screen[None]):
         """Decides which panes can be seen, by the room there is and what was last looked at."""
         is_small = self.has_class("-narrow") or self.has_class("-short")
         is_large = self.has_class("-wide") and self.has_class("-tall")
-        if self._is_zoomed or is_small:
+        if self.is_zoomed or is_small:
             seen = {self.active_pane}
         elif is_large:
             seen = set(PANES)
@@ -148,7 +149,7 @@ class RunScreen(Control, Screen[None]):
         self.activate(PANES[(PANES.index(self.active_pane) + step) % len(PANES)])
 
     def action_zoom(self) -> None:
-        self._is_zoomed = not self._is_zoomed
+        self.is_zoomed = not self.is_zoomed
         self.activate(self.active_pane)
 
     def action_redraw(self) -> None:
