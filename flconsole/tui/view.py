@@ -33,6 +33,8 @@ class View(msgspec.Struct, frozen=True):
     liveness: Liveness
     loading: float | None = None
     """Share of the history read so far; None once it is read."""
+    error: str = ""
+    """Why nothing newer can be shown, fit for a terminal; empty while all is well."""
 
     @property
     def as_of(self) -> float:
