@@ -1,0 +1,273 @@
+"""What the status line says, as parts that give way to each other where there is little room. Pure."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.style import Style
+from rich.text import Text
+
+from engine import telemetry
+from flconsole.client_rows import UNKNOWN
+from flconsole.state import Process, Round, RunState
+from flconsole.text import listed, number, visible
+from flconsole.tui.style import BAD, BOLD, DIM, FALLING, GOOD, RISING, STEADY, WARNING
+from flconsole.tui.view import Liveness, View
+
+NARROW, WIDE = 80, 160
+"""Below the one, words are shortened; from the other on there is room for long ones and more figures."""
+_SEPARATOR = Text(" · ", style=DIM)
+_LEAST_CUT = 12
+"""Cells below which half a sentence says nothing."""
+_ON_THE_WAY = (Liveness.RUNNING, Liveness.REPLAY)
+
+
+class Part(NamedTuple):
+    """One statement.
+
+    Attributes:
+        text: what it says.
+        rank: where there is little room, those of the lowest ranks stay.
+        can_be_cut: whether its beginning is worth something.
+    """
+
+    text: Text
+    rank: int
+    can_be_cut: bool = False
+
+
+def status_rows(view: View, width: int) -> tuple[Text, Text]:
+    """The two rows of the status line: what runs and how it is, and where it stands.
+
+    Args:
+        view: the run.
+        width: cells of a row.
+    """
+    return _fitted(_what_runs(view, width), width), _fitted(_where_it_stands(view, width >= WIDE), width)
+
+
+def _fitted(parts: Sequence[Part], width: int) -> Text:
+    """The parts that fit into a row, in their order."""
+    chosen: dict[int, Text] = {}
+    left = width + _SEPARATOR.cell_len
+    for position, part in sorted(enumerate(parts), key=lambda pair: pair[1].rank):
+        text, room = part.text, left - _SEPARATOR.cell_len
+        if text.cell_len > room and part.can_be_cut and room >= _LEAST_CUT:
+            text = text.copy()
+            text.truncate(room, overflow="ellipsis")
+        if text.cell_len <= room:
+            chosen[position] = text
+            left = room - text.cell_len
+    return _SEPARATOR.join(chosen[position] for position in sorted(chosen))
+
+
+# --- the first row
+
+
+def _what_runs(view: View, width: int) -> list[Part]:
+    config = view.config
+    parts = [
+        Part(Text(visible(view.run_dir.name), BOLD), 0, can_be_cut=True),
+        Part(_liveness(view), 1),
+        Part(Text(_data(view, width)), 2, can_be_cut=True),
+        Part(Text(visible(config.model)), 3),
+        Part(Text(config.mode), 4),
+    ]
+    if width >= WIDE:
+        server = view.snapshot.state.server
+        parameters = UNKNOWN if server is None else f"{server.parameters:,}"
+        parts += [
+            Part(Text(f"{parameters} parameters"), 5),
+            Part(Text(f"strategy {visible(config.strategy)}"), 6),
+            Part(Text(f"partition {config.partition}"), 7),
+            Part(Text(f"seed {config.seed}"), 8),
+        ]
+    return parts
+
+
+def _liveness(view: View) -> Text:
+    """Whether the run goes on, and for how long it does or did."""
+    state = view.snapshot.state
+    if view.liveness is Liveness.GONE:
+        return Text("supervisor gone: R resumes", BAD)
+    elapsed = UNKNOWN if state.started_at is None else clock(view.as_of - state.started_at)
+    if state.outcome is None and view.liveness is Liveness.RUNNING:
+        return (
+            Text(f"paused, {elapsed} elapsed", WARNING)
+            if state.paused
+            else Text(f"running for {elapsed}", GOOD)
+        )
+    ending = f"at {elapsed}" if state.outcome is None else _ending(state.outcome)
+    if view.liveness is Liveness.REPLAY:
+        return Text(f"replay: {ending}", BOLD)
+    return Text(ending, BAD if isinstance(state.outcome, telemetry.RunFailed) else BOLD)
+
+
+def _ending(outcome: telemetry.RunEnded) -> str:
+    verb = type(outcome).__name__.removeprefix("Run").lower()
+    return (
+        f"{verb} {'in' if isinstance(outcome, telemetry.RunFinished) else 'after'} {clock(outcome.seconds)}"
+    )
+
+
+def _data(view: View, width: int) -> str:
+    """The data set; a stand-in is always named as one."""
+    config, started = view.config, view.snapshot.state.started
+    dataset = visible(config.dataset if started is None else started.dataset)
+    stand_in = visible(config.stand_in if started is None else started.stand_in)
+    if config.trainer == "null":
+        return "noise (stand-in)" if width < NARROW else "seeded noise (stand-in for training)"
+    if not stand_in:
+        return dataset
+    if width >= WIDE:
+        return f"{dataset} (stand-in: {stand_in})"
+    wanted, colon, _why = stand_in.partition(":")
+    return f"{dataset} ({wanted} stand-in)" if colon and width >= NARROW else f"{dataset} (stand-in)"
+
+
+# --- the second row
+
+
+def _where_it_stands(view: View, is_wide: bool) -> list[Part]:
+    state = view.snapshot.state
+    parts = []
+    if view.loading is not None:
+        parts.append(Part(Text(f"reading the history: {view.loading:.0%}", WARNING), 0))
+    parts.append(Part(_round(state, view.config.clients), 0))
+    if state.outcome is None and view.liveness in _ON_THE_WAY:
+        parts += _progress(view, is_wide)
+    elif state.outcome is not None and not isinstance(state.outcome, telemetry.RunFinished):
+        parts.append(Part(Text(visible(state.outcome.reason), BAD), 1, can_be_cut=True))
+    parts.insert(2, Part(_accuracy(state, is_wide), 3))
+    if is_wide:
+        parts += _more_figures(state)
+    return [part for part in parts if part.text]
+
+
+def _round(state: RunState, clients: int) -> Text:
+    if state.round is None:
+        joined = sum(client.membership == "joined" for client in state.clients.values())
+        return Text(f"waiting for clients: {joined}/{clients}")
+    of_all = "" if state.rounds is None else f"/{state.rounds}"
+    return Text(f"round {state.round.number}{of_all}", BOLD)
+
+
+def _progress(view: View, is_wide: bool) -> list[Part]:
+    """What changes while the run goes on: updates, time, health."""
+    state = view.snapshot.state
+    left = _seconds_left(view)
+    parts = []
+    if state.round is not None:
+        parts.append(Part(_updates(state.round, view.as_of, is_wide), 2))
+    if left is not None and not state.paused:
+        parts.append(Part(Text(f"about {clock(left)} left" if is_wide else f"{clock(left)} left"), 4))
+    return parts + _health(view, is_wide)
+
+
+def _updates(current: Round, now: float, is_wide: bool) -> Text:
+    text = Text(f"updates {len(current.accepted)}/{len(current.cohort)}")
+    if current.closed:
+        return text
+    rules = [f"quorum {current.quorum}"] if current.quorum < len(current.cohort) else []
+    if current.deadline_s is not None:
+        left = current.deadline_s - (now - current.opened_at)
+        rules.append(f"{clock(left)} to the deadline" if is_wide else f"{clock(left)}")
+        rules[-1] = rules[-1] if left >= 0 else f"overdue {clock(-left)}"
+    if rules:
+        text.append(f" ({', '.join(rules)})")
+    missing = [client for client in current.cohort if client not in current.accepted]
+    if is_wide and missing:
+        text.append(f", waiting for {listed(missing, 5)}", DIM)
+    return text
+
+
+def _accuracy(state: RunState, is_wide: bool) -> Text:
+    """The newest accuracy, and how it differs from that of the round evaluated before."""
+    values = [known.accuracy for known in _latest(state, "accuracy")]
+    return _trend("accuracy" if is_wide else "acc", values, rising=GOOD, falling=WARNING)
+
+
+def _latest(state: RunState, figure: str) -> list[telemetry.RoundFinished]:
+    """The two newest rounds with that figure, the newest first."""
+    known = (
+        finished for finished in reversed(state.history.values()) if getattr(finished, figure) is not None
+    )
+    return [finished for finished, _ in zip(known, range(2), strict=False)]
+
+
+def _trend(name: str, newest_first: Sequence[float | None], *, rising: Style, falling: Style) -> Text:
+    newest, before = (*newest_first, None, None)[:2]
+    text = Text(f"{name} {number(newest)}")
+    if newest is None or before is None:
+        return text
+    difference = newest - before
+    if abs(difference) < 0.00005:
+        return text.append(f" {STEADY}")
+    glyph, style = (RISING, rising) if difference > 0 else (FALLING, falling)
+    return text.append(f" {glyph}{abs(difference):.4f}", style)
+
+
+def _seconds_left(view: View) -> float | None:
+    """Until the last round or the end of the time given, whichever comes first; None where nobody knows."""
+    state, now = view.snapshot.state, view.as_of
+    ends = []
+    if state.seconds_left is not None:
+        spans = len(state.finished_at) - 1
+        round_s = (state.finished_at[-1] - state.finished_at[0]) / spans
+        ends.append(state.seconds_left - min(now - state.finished_at[-1], round_s))
+    if view.config.duration_minutes is not None and state.started_at is not None:
+        ends.append(60 * view.config.duration_minutes - (now - state.started_at))
+    return max(0.0, min(ends)) if ends else None
+
+
+def _health(view: View, is_wide: bool) -> list[Part]:
+    server, broker = _server(view), _broker(view, is_wide)
+    if is_wide or server.style or broker.style:
+        return [Part(server, 1 if server.style else 5), Part(broker, 1 if broker.style else 6)]
+    return [Part(Text("server, broker up"), 5)] if server and broker else [Part(server or broker, 5)]
+
+
+def _server(view: View) -> Text:
+    return _process(view.snapshot.state.processes.get("server"), "server", "server up")
+
+
+def _broker(view: View, is_wide: bool) -> Text:
+    """The broker as the server sees it and, where it is ours, as the supervisor does."""
+    state, address = view.snapshot.state, view.config.bootstrap_servers
+    if state.broker.lost_since is not None:
+        lost = f"broker lost for {clock(view.as_of - state.broker.lost_since)}"
+        return Text(f"{lost}: {visible(state.broker.reason)}" if is_wide else lost, BAD)
+    if address is not None:
+        return Text(f"broker {visible(address)}" if is_wide else "broker up")
+    return _process(state.processes.get("broker"), "broker", "broker embedded" if is_wide else "broker up")
+
+
+def _process(process: Process | None, name: str, up: str) -> Text:
+    """How a process of the run is; styled only where that is not well."""
+    if process is None:
+        return Text(f"{name} {UNKNOWN}")
+    if process.pid is not None:
+        return Text(up)
+    if process.exit is None:
+        return Text(f"{name} {UNKNOWN}")
+    how = "restarting" if process.exit.will_restart else "down"
+    return Text(
+        f"{name} {how}: {visible(process.exit.reason)}", WARNING if process.exit.will_restart else BAD
+    )
+
+
+def _more_figures(state: RunState) -> list[Part]:
+    """What else is worth knowing where there is room."""
+    losses = [known.loss for known in _latest(state, "loss")]
+    parts = [Part(_trend("loss", losses, rising=WARNING, falling=GOOD), 7)]
+    evaluated = [finished for finished in state.history.values() if finished.accuracy is not None]
+    if evaluated:
+        best = max(evaluated, key=lambda finished: finished.accuracy or 0.0)
+        parts.append(Part(Text(f"best {number(best.accuracy)} in round {best.round}"), 8))
+    return parts
+
+
+def clock(seconds: float) -> str:
+    """A time in few characters that change once a second: `0:07`, `12:34`, `1:02:03`."""
+    minutes, whole = divmod(int(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"
