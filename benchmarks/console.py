@@ -162,7 +162,7 @@ def _watching_federation() -> list[Row]:
         federation.wait_for_round(3)
         rounds = federation.rounds_opened()
         with _console("attach", federation.run_dir) as terminal:
-            figures = _watch_charts(terminal)
+            figures = _watch_charts(terminal, r"round \d")
         rounds = federation.rounds_opened() - rounds
     return _watched("a federation of 4 clients", figures, f"{rounds} rounds meanwhile")
 
@@ -174,17 +174,16 @@ def _watching_growth(run_dir: Path) -> list[Row]:
             assert growing.stdout is not None
             assert growing.stdout.readline().strip() == _growing_run.READY
             with _console("attach", run_dir) as terminal:
-                figures = _watch_charts(terminal)
+                figures = _watch_charts(terminal, rf"round {str(_growing_run.HISTORY)[:-2]}\d\d")
         finally:
             growing.terminate()
     return _watched("100 clients after 5,000 rounds", figures, "a round in about 3 s")
 
 
-def _watch_charts(terminal: Terminal) -> tuple[float, float]:
-    """The clients and the charts, once everything that was there before is drawn."""
-    terminal.wait_for(r"round \d")
-    terminal.settle(0.6)
-    terminal.measure(3.0)
+def _watch_charts(terminal: Terminal, round_shown: str) -> tuple[float, float]:
+    """The clients and the charts, once everything that was there before has been read and drawn."""
+    terminal.wait_for(round_shown)
+    terminal.measure(5.0)
     return terminal.measure(MEASURED_S)
 
 
