@@ -1,30 +1,48 @@
 """The one screen of the console: a live run, one that is over, and a replay are all shown on it."""
 
 from collections.abc import Callable
+from typing import Protocol, cast
 
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from flconsole.tui.actions import Place
+from flconsole.tui.alerts import Watch
 from flconsole.tui.bindings import bindings
 from flconsole.tui.control import Control
+from flconsole.tui.key_line import KeyLine
 from flconsole.tui.keys import Keys
+from flconsole.tui.layout import PANES, Layout, choose, rows_for_clients, visible
+from flconsole.tui.pane_tabs import PaneTabs
 from flconsole.tui.panes.charts import ChartsPane
 from flconsole.tui.panes.clients import ClientsPane
 from flconsole.tui.panes.logs import LogsPane
 from flconsole.tui.panes.timeline import TimelinePane
 from flconsole.tui.prompt import Prompt
 from flconsole.tui.status_line import StatusLine
-from flconsole.tui.view import Source
+from flconsole.tui.view import Liveness, Shows, Source, View
 
-PANES = ("clients", "charts", "logs", "timeline")
+
+class Host(Protocol):
+    """What the screen needs to know of its application."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the terminal has not taken yet what was drawn last."""
+
+    @property
+    def low_bandwidth(self) -> bool:
+        """Whether to draw less often."""
+
+    def call_operator(self, what: str) -> None:
+        """Rings the bell and writes into the window's title; the text must be `visible`."""
 
 
 class RunScreen(Control, Screen[None]):
-    """Status, panes, footer.
+    """Status, panes, keys.
 
     A small screen shows one pane at a time, a middling one the clients and one other, a large one all four.
 
@@ -36,16 +54,6 @@ class RunScreen(Control, Screen[None]):
     """
 
     BINDINGS = bindings(Place.REPLAY, Place.EVERYWHERE)
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  # as Textual declares it
-        (0, "-narrow"),
-        (80, "-middling"),
-        (140, "-wide"),
-    ]
-    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
-        (0, "-short"),
-        (24, "-medium"),
-        (36, "-tall"),
-    ]
 
     def __init__(
         self, source: Source, *, read_only: bool, keys: Keys | None = None, interval_s: float = 0.5
@@ -55,74 +63,136 @@ class RunScreen(Control, Screen[None]):
         self.keys = keys or Keys()
         self.view = source.view()
         self.active_pane = "clients"
-        self._beside_clients = "charts"
         self.is_zoomed = False
-        """Whether the active pane has the whole screen."""
+        self._other_pane = "charts"
+        self._arrangement: tuple[object, ...] = ()
+        self._drawn: View | None = None
+        self._watch = Watch()
 
     def compose(self) -> ComposeResult:
         yield StatusLine()
-        with Container(id="panes"):
+        yield PaneTabs()
+        with Container(id="panes"):  # in the order of the layouts that show all of them
             yield ClientsPane(id="clients")
+            yield TimelinePane(id="timeline")
             yield ChartsPane(id="charts")
             yield LogsPane(id="logs")
-            yield TimelinePane(id="timeline")
         yield Prompt()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
-        self.set_interval(self._interval_s, self.look)
         self._arrange()
+        self.set_interval(self._interval_s, self.look)
         self.look()
 
     # --- what is shown
 
     def look(self) -> None:
-        """Takes the newest view and lets whatever can be seen draw it."""
+        """Takes the newest view, and lets whatever can be seen draw it where there is anything new in it."""
         before, self.view = self.view, self.source.view()
         if self.view.liveness is not before.liveness:
             self.refresh_bindings()
+        for alert in self._watch.news(self.view):
+            self.tell(alert.text, alert.severity)
+            self._host.call_operator(alert.text)
+        if not self._host.is_behind and not self._is_drawn(self.view):
+            self._arrange()
+            self._draw()
+
+    def _is_drawn(self, view: View) -> bool:
+        """Whether nobody could tell this view from the one that was drawn last."""
+        drawn = self._drawn
+        if drawn is None or (view.liveness, view.loading, view.error) != (
+            drawn.liveness,
+            drawn.loading,
+            drawn.error,
+        ):
+            return False
+        is_running = view.liveness is Liveness.RUNNING
+        is_same_moment = int(view.now) == int(drawn.now) if is_running else view.as_of == drawn.as_of
+        return is_same_moment and (
+            view.snapshot is drawn.snapshot or (is_running and self._host.low_bandwidth)
+        )
+
+    def _draw(self) -> None:
+        self._drawn = self.view
         self.query_one(StatusLine).show(self.view)
         for name in PANES:
             pane = self.pane(name)
             if pane.display:
-                pane.show(self.view)  # type: ignore[attr-defined]  # every pane `Shows`
+                cast(Shows, pane).show(self.view)
+
+    @property
+    def _host(self) -> Host:
+        return cast(Host, self.app)
+
+    # --- where it is shown
 
     def pane(self, name: str) -> Widget:
         return self.query_one(f"#{name}", Widget)
 
+    def on_resize(self) -> None:
+        self._arrange()
+
     def _arrange(self) -> None:
         """Decides which panes can be seen, by the room there is and what was last looked at."""
-        is_small = self.has_class("-narrow") or self.has_class("-short")
-        is_large = self.has_class("-wide") and self.has_class("-tall")
-        if self.is_zoomed or is_small:
-            seen = {self.active_pane}
-        elif is_large:
-            seen = set(PANES)
-        else:
-            seen = {"clients", self._beside_clients}
+        size, clients = self.app.size, len(self.view.snapshot.state.client_ids)
+        layout = Layout.ONE if self.is_zoomed else choose(size.width, size.height)
+        seen = visible(layout, self.active_pane, self._other_pane)
+        rows = rows_for_clients(layout, size.height, clients)
+        arrangement = (size, layout, seen, self.active_pane, rows)
+        if arrangement == self._arrangement:
+            return
+        self._arrangement = arrangement
+        self._give_room(layout, rows, size.height)
         for name in PANES:
             self.pane(name).display = name in seen
             self.pane(name).set_class(name == self.active_pane, "-active")
+        tabs = self.query_one(PaneTabs)
+        tabs.display = len(seen) < len(PANES)
+        tabs.show(self.active_pane, seen, is_zoomed=self.is_zoomed)
+        self.call_after_refresh(self._draw)
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._arrange)
-        self.call_after_refresh(self.look)
+    def _give_room(self, layout: Layout, rows: int, height: int) -> None:
+        for other in Layout:
+            self.set_class(other is layout, f"-{other}")
+        self.pane("clients").styles.height = rows if layout is Layout.STACKED else "1fr"
+        if layout is Layout.ROWS:
+            self.query_one("#panes").styles.grid_rows = f"{rows} {height // 5} 1fr"
+        else:
+            self.query_one("#panes").styles.grid_rows = None
 
     def activate(self, name: str) -> None:
         """Gives a pane the focus, and shows it if it could not be seen."""
+        self._set_active(name)
+        pane = self.pane(name)
+        target = pane if pane.can_focus else next(widget for widget in pane.query("*") if widget.can_focus)
+        target.focus()
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """The focus may come by other ways, the mouse for instance."""
+        for widget in event.widget.ancestors_with_self:
+            if widget.id in PANES:
+                self._set_active(widget.id)
+
+    def on_pane_tabs_chosen(self, event: PaneTabs.Chosen) -> None:
+        self.activate(event.pane)
+
+    def _set_active(self, name: str) -> None:
         self.active_pane = name
         if name != "clients":
-            self._beside_clients = name
+            self._other_pane = name
         self._arrange()
-        pane = self.pane(name)
-        target = pane if pane.can_focus else next(w for w in pane.query("*") if w.can_focus)
-        target.focus()
-        self.look()
 
     def prompt(
-        self, label: str, value: str, *, changed: Callable[[str], None], done: Callable[[str | None], None]
+        self,
+        label: str,
+        value: str,
+        *,
+        changed: Callable[[str], str | None],
+        done: Callable[[str | None], None],
     ) -> None:
-        """Asks for one line above the footer; see `Prompt.ask`."""
+        """Asks for one line above the keys; see `Prompt.ask`."""
         self.query_one(Prompt).ask(label, value, changed=changed, done=done)
 
     # --- the screen
