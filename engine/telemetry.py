@@ -14,6 +14,14 @@ VERSION = 1
 
 STOPPED_WITH_RUN = "stopped with the run"
 """Reason in `process_exited` of an end that the supervisor asked for, whatever code or signal came of it."""
+KILLED_BY_OPERATOR = "killed by the operator"
+"""Reason in `process_exited` of a client that an operator has ended for good."""
+RESTARTED_BY_OPERATOR = "restarted by the operator"
+"""Reason in `process_exited` of a client that an operator starts anew."""
+RECYCLED = "recycled"
+"""How the reason in `process_exited` of a broker begins that was replaced as planned."""
+TOLD_TO_END = "its process was told to end"
+"""Reason in `client_lost` of a client that says so itself; why it was told, its `process_exited` says."""
 
 SecondsByPart = dict[str, float]
 """Round time by part: `waiting`, `training`, `transfer`, `aggregation`, `publishing`, `evaluation`."""

@@ -7,15 +7,13 @@ while another draws, and a replay can keep many of them.
 from collections.abc import Iterable
 
 import msgspec
-from msgspec.structs import replace
 
 from engine import telemetry
 from flconsole.feed import Record
 from flconsole.fold import fold
 from flconsole.state import RunState
-from flconsole.timeline import Entry, entry_of
+from flconsole.timeline import Timeline, tell
 
-ENTRIES_KEPT = 2000
 POINTS_KEPT = 512
 """Points of a curve; beyond that every other one is dropped: a terminal has no room for more."""
 
@@ -43,8 +41,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """A run at one moment."""
 
     state: RunState = RunState()
-    timeline: tuple[Entry, ...] = ()
-    """Oldest first; the newest `ENTRIES_KEPT`."""
+    timeline: Timeline = Timeline()
     curves: dict[str, Curve] = {}
     """By client."""
 
@@ -54,12 +51,10 @@ def advance(snapshot: Snapshot, record: Record) -> Snapshot:
     state = fold(snapshot.state, record.envelope, record.event)
     if state is snapshot.state:
         return snapshot
-    entry, timeline, curves = entry_of(record, state), snapshot.timeline, snapshot.curves
-    if entry is not None:
-        timeline = (*timeline[-ENTRIES_KEPT + 1 :], entry)
+    timeline, curves = tell(snapshot.timeline, record, snapshot.state, state), snapshot.curves
     if isinstance(record.event, telemetry.UpdateAccepted):
         curves = {**curves, record.event.client: _extend(curves, record.event, record.envelope.ts)}
-    return replace(snapshot, state=state, timeline=timeline, curves=curves)
+    return Snapshot(state, timeline, curves)
 
 
 def advance_all(snapshot: Snapshot, records: Iterable[Record]) -> Snapshot:

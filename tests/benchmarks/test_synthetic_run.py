@@ -40,7 +40,7 @@ def test_it_is_the_run_that_its_configuration_says(run_dir):
 
 def test_every_incident_is_in_the_timeline(run_dir):
     with RunFeed(run_dir) as feed:
-        told = "\n".join(entry.text for entry in advance_all(Snapshot(), feed.read()).timeline)
+        told = "\n".join(entry.text for entry in advance_all(Snapshot(), feed.read()).timeline.entries)
     for words in (
         "client 8 joined", "client 2 lost", "client 2 is back", "update of client 3 rejected",
         "operator: set",

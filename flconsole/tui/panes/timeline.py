@@ -30,7 +30,7 @@ class TimelineView(LineView):
 
     def show(self, view: View) -> None:
         follows = self.cursor >= len(self._entries) - 1
-        self._entries = view.snapshot.timeline
+        self._entries = view.snapshot.timeline.entries
         self.lines_changed()
         if follows:
             self.move_cursor(len(self._entries) - 1)
