@@ -12,7 +12,8 @@ from engine import telemetry
 from flconsole.feed import Record
 from flconsole.fold import fold
 from flconsole.state import RunState
-from flconsole.timeline import Timeline, tell
+from flconsole.stories import tell
+from flconsole.timeline import Timeline
 
 POINTS_KEPT = 512
 """Points of a curve; beyond that every other one is dropped: a terminal has no room for more."""
