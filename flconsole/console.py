@@ -1,23 +1,120 @@
-"""Opens the console on a terminal; Textual is loaded here and not before."""
+"""Opens the console on a terminal, and says on leaving what becomes of the run.
+
+Textual is loaded here and not before: what it reads when it is imported must be found out first.
+"""
 
 # ruff: noqa: PLC0415  # a third of a second that only a screen needs
 
+import contextlib
+import os
 import sys
+import time
+import traceback
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
+
+import platformdirs
+
+from engine.lifecycle import Terminated
+from flconsole.tui.terminal import Terminal
 
 
 def has_terminal() -> bool:
-    """Whether there is a terminal to draw on and to read keys from."""
-    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    """Whether there is a terminal to draw on and to read keys from.
+
+    Raises:
+        TerminalUnusable: there is one on which nothing can be drawn.
+    """
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        return False
+    Terminal.from_environment(os.environ)
+    return True
 
 
-def open_console(run_dir: Path, *, read_only: bool) -> int:
+def open_console(run_dir: Path, *, read_only: bool, low_bandwidth: bool | None = None) -> int:
     """Shows a run until the operator leaves.
+
+    Args:
+        run_dir: the run directory.
+        read_only: refuse whatever would change the run.
+        low_bandwidth: whether to draw less often; None lets SSH decide.
 
     Returns:
         The exit code.
+
+    Raises:
+        TerminalUnusable: no screen can be drawn on this terminal.
     """
+    terminal = Terminal.from_environment(os.environ, low_bandwidth=low_bandwidth)
+    _tell_textual(terminal, os.environ)
+    try:
+        return _show(run_dir, terminal, read_only=read_only)
+    except (Terminated, KeyboardInterrupt):  # before there was a screen
+        _say(_farewell(run_dir), terminal)
+        raise
+
+
+def _show(run_dir: Path, terminal: Terminal, *, read_only: bool) -> int:
     from flconsole.tui.app import ConsoleApp
+    from flconsole.tui.keys import Keys
     from flconsole.tui.live import LiveSource
 
-    return ConsoleApp(LiveSource(run_dir), read_only=read_only).run() or 0
+    keys = Keys.load()
+    app = ConsoleApp(LiveSource(run_dir), read_only=read_only, keys=keys, terminal=terminal)
+    code = app.run() or 0
+    if app.failure is not None:
+        _say([_told(app.failure, run_dir), *_farewell(run_dir)], terminal)
+        return 1
+    if not app.is_terminal_gone:
+        _say(_farewell(run_dir), terminal)
+    return code
+
+
+def _tell_textual(terminal: Terminal, environ: MutableMapping[str, str]) -> None:
+    """Sets what Textual reads at import; what the operator has set herself stands."""
+    for name, value in terminal.textual_settings().items():
+        environ.setdefault(name, value)
+    if not environ.get("NO_COLOR"):
+        environ.pop("NO_COLOR", None)  # an empty one says nothing, which Textual takes for a yes
+
+
+def _farewell(run_dir: Path) -> list[str]:
+    """What becomes of the run, for people on their normal screen."""
+    from flconsole.narration import summary
+    from flconsole.runs import is_alive, read_state
+
+    if is_alive(run_dir):
+        return [f"detached from {run_dir.name}; it goes on: flconsole attach {_argument(run_dir)}"]
+    return summary(read_state(run_dir, samples=False), run_dir)
+
+
+def _argument(run_dir: Path) -> str:
+    """What to call a run on the command line: its id, where that is enough."""
+    from flconsole.plan import resolve
+
+    is_usual = run_dir.parent == Path(resolve({}, None).runs_dir).resolve()
+    return run_dir.name if is_usual else str(run_dir)
+
+
+def _told(error: Exception, run_dir: Path) -> str:
+    """One line about what should not have happened; a log gets the traceback, the run's if it can be."""
+    told = f"error: the console failed: {type(error).__name__}: {error}"
+    for directory in (run_dir / "logs", Path(platformdirs.user_log_dir("flconsole"))):
+        path = directory / "console.log"
+        with contextlib.suppress(OSError):
+            directory.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as log:
+                log.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+                traceback.print_exception(error, file=log)
+            return f"{told}; the traceback is in {path}"
+    return told
+
+
+def _say(lines: Sequence[str], terminal: Terminal) -> None:
+    from flconsole.text import visible
+    from flconsole.tui.ascii_filter import to_ascii
+
+    shown = [visible(line) if terminal.has_unicode else to_ascii(visible(line)) for line in lines]
+    with contextlib.suppress(OSError):  # the terminal may go at any moment
+        sys.stderr.write("".join(f"{line}\n" for line in shown))
+        sys.stderr.flush()
