@@ -65,7 +65,7 @@ class Control(Guide):
 
     @work
     async def action_restart_client(self) -> None:
-        if clients := await self._confirm_chosen("Restart", "What they are training is trained again."):
+        if clients := await self._confirm_chosen("Restart", "Training that is under way begins anew."):
             await self._ask_for_each("restart-client", clients, {})
 
     @work

@@ -40,13 +40,12 @@ class Guide(Widget):
         return None if self.view.liveness in known.when else False
 
     def on_key(self, event: Key) -> None:
-        """Says why a key does nothing: it comes this far only where nobody took it."""
-        for action in ACTIONS:
-            at_hand = action.place in _NOT_OF_A_PANE or action.place == self.active_pane
-            if at_hand and event.key in self.keys.of(action) and self.why_not(action):
-                event.stop()
-                self.tell(f"{action.title}: {self.why_not(action)}", "warning")
-                return
+        """Says why a key does nothing where that is so."""
+        places = (*_NOT_OF_A_PANE, self.active_pane)
+        meant = [a for a in ACTIONS if a.place in places and event.key in self.keys.of(a)]
+        if meant and all(map(self.why_not, meant)):
+            event.stop()
+            self.tell(f"{meant[0].title}: {self.why_not(meant[0])}", "warning")
 
     def action_help(self) -> None:
         from flconsole.tui.dialogs.help import Help

@@ -110,7 +110,7 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
         raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Bindings of the screen below that name `screen` get its answer, not this one's: its footer is seen."""
+        """Answers for the screen below, whose footer is still seen: its bindings mean it by `screen`."""
         return self.app.screen_stack[-2].check_action(action, parameters)
 
     def action_leave(self) -> None:

@@ -7,8 +7,6 @@ from flconsole.settings import find_setting
 from flconsole.tui.dialogs.form import Form, Line
 from flconsole.tui.view import View
 
-NONE = "none"
-
 
 class SetRules(Form[dict[str, Any]]):
     """Quorum and deadline in force, to be changed; the result is the arguments of the request `set`.
@@ -30,10 +28,13 @@ class SetRules(Form[dict[str, Any]]):
 
     def accept(self, values: Mapping[str, str]) -> dict[str, Any]:
         changed = {key: value for key, value in values.items() if value != self._before[key]}
-        return {
-            key: find_setting(key, where=key).check(value, where=key, strict=False) if value else NONE
+        asked: dict[str, Any] = {
+            key: find_setting(key, where=key).check(value, where=key, strict=False)
             for key, value in changed.items()
+            if value
         }
+        cleared = [key for key, value in changed.items() if not value]
+        return asked | ({"clear": cleared} if cleared else {})
 
 
 def rules_in_force(view: View) -> dict[str, str]:

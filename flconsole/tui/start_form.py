@@ -1,0 +1,189 @@
+"""What the start screen asks: one line a setting, and one for each run that goes on."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.text import Text
+from textual.events import Key
+from textual.message import Message
+
+from engine.config import DATASETS, DEFAULT_ROUNDS, MODELS, RunConfig
+from engine.errors import ConfigError
+from flconsole import plan
+from flconsole.last_choices import CHOSEN
+from flconsole.settings import find_setting
+from flconsole.text import visible
+from flconsole.tui.line_view import LineView
+from flconsole.tui.style import BOLD, DIM
+
+SPARE_PARTS = 2
+"""Parts of the data beyond one for each client, unless the operator wants another number."""
+_LABEL_WIDTH, _VALUE_WIDTH = 12, 18
+_HINTS = {
+    "dataset": "auto: CIFAR-10, or else digits",
+    "model": "or vector:N, module:function",
+    "clients": "on this machine",
+    "rounds": f"until the end; empty: {DEFAULT_ROUNDS}",
+    "mode": "how a round closes",
+    "seed": "the same, the same result",
+}
+
+
+class GoingOn(NamedTuple):
+    """A run that goes on."""
+
+    run_dir: Path
+    about: str
+    """Where it stands, in a few words."""
+
+
+class StartForm(LineView):
+    """The settings, and below them the runs that can be attached to instead.
+
+    Args:
+        choices: what the settings are at first, over the user's own defaults.
+    """
+
+    class Changed(Message):
+        """A setting has another value."""
+
+    def __init__(self, choices: Mapping[str, Any]) -> None:
+        super().__init__(id="form")
+        self.values = _texts(plan.resolve({}, None), choices)
+        self.runs: Sequence[GoingOn] = ()
+        self._is_fresh = True
+        """Whether the next digit begins another number."""
+
+    # --- what it says
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What was chosen, as options of `flconsole run`."""
+        return {key: value for key, value in self.values.items() if value}
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """What was chosen, in the types of the configuration, to be remembered."""
+        return {
+            key: find_setting(key, where="form").check(value, where=key, strict=False)
+            for key, value in self.options.items()
+        }
+
+    @property
+    def problem(self) -> str:
+        """Why no run can be started like this; empty where one can."""
+        try:
+            plan.resolve(self.options, None)
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    @property
+    def chosen_run(self) -> GoingOn | None:
+        """The run at the cursor, to be attached to; None where the cursor is at a setting."""
+        return self.runs[self.cursor - len(CHOSEN)] if self.cursor >= len(CHOSEN) else None
+
+    @property
+    def chosen_key(self) -> str | None:
+        """The setting at the cursor."""
+        return CHOSEN[self.cursor] if self.cursor < len(CHOSEN) else None
+
+    # --- changing it
+
+    def set(self, key: str, value: str) -> None:
+        """Changes a setting. The parts follow the clients while they are as many as is offered."""
+        before = self.values["clients"]
+        self.values[key] = value
+        if key == "clients" and self.values["parts"] == _offered_parts(before):
+            self.values["parts"] = _offered_parts(value)
+        self.lines_changed()
+        self.post_message(self.Changed())
+
+    def step(self, step: int) -> None:
+        """The next value of the setting at the cursor, or the one before."""
+        key = self.chosen_key
+        if key is None:
+            return
+        value, values = self.values[key], _known_values(key)
+        if values:
+            place = values.index(value) if value in values else 0
+            self.set(key, values[(place + step) % len(values)])
+        elif value.isdigit():
+            self.set(key, str(max(0 if key == "seed" else 1, int(value) + step)))
+
+    def on_key(self, event: Key) -> None:
+        """Digits and Backspace edit a number where it stands."""
+        key = self.chosen_key
+        if key is None or _known_values(key):
+            return
+        if event.character is not None and event.character in "0123456789":
+            event.stop()
+            self.set(key, ("" if self._is_fresh else self.values[key]) + event.character)
+            self._is_fresh = False
+        elif event.key == "backspace":
+            event.stop()
+            self.set(key, self.values[key][:-1])
+            self._is_fresh = False
+
+    def move_cursor(self, index: int) -> None:
+        super().move_cursor(index)
+        self._is_fresh = True
+
+    def show_runs(self, runs: Sequence[GoingOn]) -> None:
+        self.runs = runs
+        self.lines_changed()
+
+    # --- drawing
+
+    @property
+    def num_lines(self) -> int:
+        return len(CHOSEN) + len(self.runs)
+
+    @property
+    def shows_cursor(self) -> bool:
+        return True
+
+    def draw_line(self, index: int, width: int) -> Text:
+        pointer = "> " if index == self.cursor else "  "
+        if index >= len(CHOSEN):
+            run = self.runs[index - len(CHOSEN)]
+            return Text(f"{pointer}attach to   {visible(run.run_dir.name)}  {run.about}")
+        key = CHOSEN[index]
+        value = self.values[key]
+        shown = f"< {value} >" if _known_values(key) else f"  {value}"
+        line = Text(f"{pointer}{key:<{_LABEL_WIDTH}}")
+        line.append(f"{shown:<{_VALUE_WIDTH}}", BOLD)
+        line.append(self._hint(key), DIM)
+        return line
+
+    def _hint(self, key: str) -> str:
+        if key == "parts":
+            return self._parts_hint()
+        return _HINTS[key]
+
+    def _parts_hint(self) -> str:
+        clients, parts = self.values["clients"], self.values["parts"]
+        left = int(parts) - int(clients) if clients.isdigit() and parts.isdigit() else 0
+        if left < 1:
+            return "none spare: no client can be added"
+        return f"{left} spare, for clients added later"
+
+
+def _known_values(key: str) -> tuple[str, ...]:
+    """The values to step through; none for a number."""
+    if key == "dataset":
+        return DATASETS
+    return MODELS if key == "model" else find_setting(key, where="form").choices
+
+
+def _offered_parts(clients: str) -> str:
+    return str(int(clients) + SPARE_PARTS) if clients.isdigit() else ""
+
+
+def _texts(config: RunConfig, choices: Mapping[str, Any]) -> dict[str, str]:
+    """Every setting as it is written: as chosen last, else by the user's own default."""
+    defaults = {key: getattr(config, key) for key in CHOSEN} | {"rounds": config.round_limit}
+    values = defaults | choices
+    texts = {key: "" if value is None else str(value) for key, value in values.items()}
+    return texts | {"parts": texts["parts"] or _offered_parts(texts["clients"])}
