@@ -117,6 +117,8 @@ def draw_sentence(sentence: str, width: int, height: int) -> list[Text]:
     lines = textwrap.wrap(visible(sentence), max(1, width - 2))[: max(0, height)]
     above = (height - len(lines)) // 2
     drawn = [Text()] * above + [Text(line.center(width).rstrip(), _DIM) for line in lines]
+    for line in drawn:
+        line.truncate(max(0, width))
     return drawn + [Text()] * (height - len(drawn))
 
 
