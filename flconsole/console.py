@@ -54,6 +54,23 @@ def open_console(run_dir: Path, *, read_only: bool, low_bandwidth: bool | None =
         raise
 
 
+def choose_command() -> list[str] | None:
+    """Lets the operator choose what to start, or what to attach to.
+
+    Returns:
+        The command line; None where the operator leaves.
+
+    Raises:
+        ConfigError: the user's own defaults make no sense.
+        Terminated: a signal ended it.
+    """
+    terminal = Terminal.from_environment(os.environ)
+    _tell_textual(terminal, os.environ)
+    from flconsole.tui.start_screen import choose
+
+    return choose(terminal)
+
+
 def _show(run_dir: Path, terminal: Terminal, *, read_only: bool) -> int:
     from flconsole.tui.app import ConsoleApp
     from flconsole.tui.keys import Keys
@@ -98,7 +115,8 @@ def _argument(run_dir: Path) -> str:
 
 def _told(error: Exception, run_dir: Path) -> str:
     """One line about what should not have happened; a log gets the traceback, the run's if it can be."""
-    told = f"error: the console failed: {type(error).__name__}: {error}"
+    text = str(error).partition("\n")[0]
+    told = f"error: the console failed: {type(error).__name__}: {text}"
     for directory in (run_dir / "logs", Path(platformdirs.user_log_dir("flconsole"))):
         path = directory / "console.log"
         with contextlib.suppress(OSError):

@@ -144,7 +144,7 @@ class StartForm(LineView):
     def shows_cursor(self) -> bool:
         return True
 
-    def draw_line(self, index: int, width: int) -> Text:
+    def draw_line(self, index: int, _width: int) -> Text:
         pointer = "> " if index == self.cursor else "  "
         if index >= len(CHOSEN):
             run = self.runs[index - len(CHOSEN)]
@@ -184,6 +184,6 @@ def _offered_parts(clients: str) -> str:
 def _texts(config: RunConfig, choices: Mapping[str, Any]) -> dict[str, str]:
     """Every setting as it is written: as chosen last, else by the user's own default."""
     defaults = {key: getattr(config, key) for key in CHOSEN} | {"rounds": config.round_limit}
-    values = defaults | choices
+    values = {**defaults, **choices}
     texts = {key: "" if value is None else str(value) for key, value in values.items()}
     return texts | {"parts": texts["parts"] or _offered_parts(texts["clients"])}

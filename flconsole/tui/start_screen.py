@@ -1,5 +1,6 @@
 """What `flconsole` asks where it is given nothing to do."""
 
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import work
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from engine.errors import ConfigError, EngineError
+from engine.lifecycle import Terminated
 from flconsole import last_choices, plan
 from flconsole.narration import progress
 from flconsole.runs import is_alive, read_state, run_dirs
@@ -20,18 +22,28 @@ from flconsole.tui.background import in_thread
 from flconsole.tui.prompt import Prompt
 from flconsole.tui.start_form import GoingOn, StartForm
 from flconsole.tui.style import BAD, BOLD, DIM
+from flconsole.tui.terminal import Terminal
+from flconsole.tui.terminal_app import TerminalApp
 
 _KEYS = "Enter start, arrows change, e write, a attach, q leave"
 
 
-def choose() -> list[str] | None:
+def choose(terminal: Terminal) -> list[str] | None:
     """Lets the operator choose what to do.
 
     Returns:
         The command line; None where the operator leaves.
+
+    Raises:
+        ConfigError: the user's own defaults make no sense.
+        Terminated: a signal ended it.
     """
-    app = StartApp()
+    app = StartApp(terminal)
     command = app.run()
+    if app.failure is not None:
+        raise app.failure
+    if app.signum is not None:
+        raise Terminated(app.signum)
     if command is not None and command[0] == "run":
         try:
             last_choices.save(app.form.choices)
@@ -46,10 +58,13 @@ def _going_on(runs_dir: Path) -> list[GoingOn]:
     return [GoingOn(run_dir, progress(read_state(run_dir, samples=False))) for run_dir in alive]
 
 
-class StartApp(App[list[str]]):
-    """The form; its result is the command line that was chosen, None where the operator left."""
+class StartApp(TerminalApp[list[str]]):
+    """The form; its result is the command line that was chosen, None where the operator left.
 
-    ENABLE_COMMAND_PALETTE = False
+    Args:
+        terminal: what the terminal can.
+    """
+
     CSS = """
     Screen { layout: vertical; }
     Static { height: auto; padding: 0 1; }
@@ -62,11 +77,14 @@ class StartApp(App[list[str]]):
         Binding("right", "step(1)"),
         Binding("e", "write"),
         Binding("a", "attach"),
-        Binding("q,escape,ctrl+q", "quit"),
+        Binding("q,escape,ctrl+q,ctrl+c", "quit"),
+        Binding("ctrl+z", "suspend_process"),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, terminal: Terminal | None = None) -> None:
+        super().__init__(terminal)
+        self.signum: signal.Signals | None = None
+        """The signal that ended it."""
         try:
             choices, self._note = last_choices.load(), ""
         except ConfigError as error:
@@ -127,4 +145,8 @@ class StartApp(App[list[str]]):
             self.exit(["attach", str(self.form.runs[0].run_dir)])
 
     async def action_quit(self) -> None:
+        self.exit()
+
+    def end_by(self, signum: signal.Signals) -> None:
+        self.signum = signum
         self.exit()

@@ -30,7 +30,7 @@ class AddClients(Form[dict[str, Any]]):
         self._free, self._num_parts = free_parts(view), view.config.num_parts
         lines = (
             Line("count", "How many", "1", "clients, on this machine"),
-            Line("part", "Data part", "", f"{self._parts()}; empty: any"),
+            Line("part", "Data part", "", f"the first one's; {self._parts()}; empty: any"),
             Line("gpu", "GPU", "", "its number; empty: as the others"),
         )
         super().__init__("Add clients", lines, note=self._warning())
@@ -52,8 +52,6 @@ class AddClients(Form[dict[str, Any]]):
         asked: dict[str, Any] = {"count": count}
         if values["part"]:
             asked["part"] = _whole("Data part", values["part"], 0, self._num_parts - 1)
-            if count > 1:
-                raise ConfigError("Data part: a part is for one client; leave it empty to add several")
             if asked["part"] not in self._free:
                 raise ConfigError(f"Data part: {asked['part']} is taken; {self._parts()}")
         if values["gpu"]:

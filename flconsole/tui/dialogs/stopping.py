@@ -64,7 +64,7 @@ class Stopping(Dialog[bool]):
             f"{process['name']:<14} pid {process['pid']:<8} up {seconds(process['uptime_s'])}"
             for process in alive
         ]
-        heading = f"{len(alive)} processes are still alive:" if alive else "All processes have ended."
+        heading = "Still alive:" if alive else "All processes have ended."
         self.query_one("#alive", Static).update(Text("\n".join([heading, *lines])))
 
     def action_kill(self) -> None:
