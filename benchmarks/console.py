@@ -9,12 +9,12 @@ import random
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import _growing_run
 from benchmarks._federation import Federation
+from benchmarks._home import new_home
 from benchmarks._rows import Row, row
 from benchmarks._scribe import Story
 from benchmarks._terminal import Terminal
@@ -46,15 +46,15 @@ for number in range(10**9):
 
 def run() -> list[Row]:
     """The rows of this benchmark."""
-    with tempfile.TemporaryDirectory(prefix="flconsole-bench-") as folder:
-        small = write_run(Path(folder) / SMALL.run, SMALL)
-        large = write_run(Path(folder) / "large", LARGE)
+    with new_home() as folder:
+        small = write_run(folder / SMALL.run, SMALL)
+        large = write_run(folder / "large", LARGE)
         return [
             *_first_frame(small),
             *_size(large),
-            *_flooded(Path(folder) / "flooded"),
+            *_flooded(folder / "flooded"),
             *_watching_federation(),
-            *_watching_growth(Path(folder) / "growing"),
+            *_watching_growth(folder / "growing"),
             *_idle(small),
             *_replay(small),
         ]
