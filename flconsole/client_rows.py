@@ -4,7 +4,6 @@ What nobody has told is None in a row and `-` on the screen, and never counts as
 """
 
 import re
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from rich.cells import cell_len
 from engine.telemetry import ClientSample, ProcessSample
 from flconsole.state import Client, ClientState, Process, RunState
 from flconsole.text import number, visible
+from flconsole.word_filter import word_filter
 
 UNKNOWN = "-"
 STALE_S = 3.0
@@ -150,27 +150,9 @@ def _sort_key(value: Any) -> Any:
 
 
 def row_filter(text: str) -> Callable[[ClientRow], bool]:
-    """Whether a row is wanted, from what an operator typed.
-
-    Every word must be found in the id, the host or the state, whatever its case; `!word` must not. A word is
-    a regular expression where it is a valid one, and otherwise means itself.
-    """
-    words = [(word.removeprefix("!"), word.startswith("!")) for word in text.split()]
-    patterns = [(_pattern(word), is_inverted) for word, is_inverted in words if word]
-
-    def is_wanted(row: ClientRow) -> bool:
-        fields = (row.id, row.host or "", row.state.value)
-        return all(any(map(pattern.search, fields)) != is_inverted for pattern, is_inverted in patterns)
-
-    return is_wanted
-
-
-def _pattern(word: str) -> re.Pattern[str]:
-    with warnings.catch_warnings(action="error", category=FutureWarning):  # a set within a set
-        try:
-            return re.compile(word, re.IGNORECASE)
-        except (re.error, OverflowError, RecursionError, FutureWarning):
-            return re.compile(re.escape(word), re.IGNORECASE)
+    """Whether a row is wanted by its id, host or state; see `word_filter` for what an operator may type."""
+    is_wanted = word_filter(text)
+    return lambda row: is_wanted(row.id, row.host or "", row.state.value)
 
 
 # --- columns

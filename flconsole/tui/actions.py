@@ -118,7 +118,9 @@ ACTIONS = (
     Action("log-write", ("W",), "Write", "Write the lines shown to a file in the run directory.", Place.LOGS),
     Action("log-copy", ("y",), "Copy", "Copy the lines shown to the terminal's clipboard.", Place.LOGS),
     # --- timeline
-    Action("filter-timeline", ("slash",), "Filter", "Show only entries that match.", Place.TIMELINE, footer=True),
+    Action("filter-timeline", ("slash",), "Filter", "Show only entries that match; nothing shows all.", Place.TIMELINE, footer=True),
+    Action("timeline-kind", ("v",), "Kind", "Show only warnings and errors, all but rounds, or one kind after the other.", Place.TIMELINE, footer=True),
+    Action("timeline-follow", ("f",), "Follow", "Follow what happens, or stay here.", Place.TIMELINE, footer=True),
     Action("entry-log", ("enter",), "Log", "Show the log of the process that this entry is about.", Place.TIMELINE, footer=True),
     # --- replay
     Action("play", ("p",), "Play/pause", "Play or pause the replay.", Place.REPLAY, REPLAY, footer=True),
