@@ -154,12 +154,6 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         if self.shows_cursor:
             self.scroll_to_line(self.cursor)
 
-    def on_focus(self) -> None:
-        self.lines_changed()
-
-    def on_blur(self) -> None:
-        self.lines_changed()
-
 
 def _one_line(text: Text, width: int) -> Text:
     """Fits a text into one row: a tab or a line break would put the terminal's cursor elsewhere."""

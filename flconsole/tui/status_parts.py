@@ -129,18 +129,18 @@ def _data(view: View, width: int) -> str:
 
 def _where_it_stands(view: View, is_wide: bool) -> list[Part]:
     state = view.snapshot.state
-    parts = []
+    goes_on = state.outcome is None and view.liveness in _ON_THE_WAY
+    parts = [Part(_round(state, view.config.clients), 0)]
     if view.loading is not None:
-        parts.append(Part(Text(f"reading the history: {view.loading:.0%}", WARNING), 0))
-    parts.append(Part(_round(state, view.config.clients), 0))
-    if state.outcome is None and view.liveness in _ON_THE_WAY:
-        parts += _progress(view, is_wide)
+        parts.insert(0, Part(Text(f"reading the history: {view.loading:.0%}", WARNING), 0))
+    if goes_on and state.round is not None:
+        parts.append(Part(_updates(state.round, view.as_of, is_wide), 2))
+    parts.append(Part(_accuracy(state, is_wide), 3))
+    if goes_on:
+        parts += [*_time_left(view, is_wide), *_health(view, is_wide)]
     elif state.outcome is not None and not isinstance(state.outcome, telemetry.RunFinished):
         parts.append(Part(Text(visible(state.outcome.reason), BAD), 1, can_be_cut=True))
-    parts.insert(2, Part(_accuracy(state, is_wide), 3))
-    if is_wide:
-        parts += _more_figures(state)
-    return [part for part in parts if part.text]
+    return parts + _more_figures(state) if is_wide else parts
 
 
 def _round(state: RunState, clients: int) -> Text:
@@ -149,18 +149,6 @@ def _round(state: RunState, clients: int) -> Text:
         return Text(f"waiting for clients: {joined}/{clients}")
     of_all = "" if state.rounds is None else f"/{state.rounds}"
     return Text(f"round {state.round.number}{of_all}", BOLD)
-
-
-def _progress(view: View, is_wide: bool) -> list[Part]:
-    """What changes while the run goes on: updates, time, health."""
-    state = view.snapshot.state
-    left = _seconds_left(view)
-    parts = []
-    if state.round is not None:
-        parts.append(Part(_updates(state.round, view.as_of, is_wide), 2))
-    if left is not None and not state.paused:
-        parts.append(Part(Text(f"about {clock(left)} left" if is_wide else f"{clock(left)} left"), 4))
-    return parts + _health(view, is_wide)
 
 
 def _updates(current: Round, now: float, is_wide: bool) -> Text:
@@ -206,8 +194,8 @@ def _trend(name: str, newest_first: Sequence[float | None], *, rising: Style, fa
     return text.append(f" {glyph}{abs(difference):.4f}", style)
 
 
-def _seconds_left(view: View) -> float | None:
-    """Until the last round or the end of the time given, whichever comes first; None where nobody knows."""
+def _time_left(view: View, is_wide: bool) -> list[Part]:
+    """Until the last round or the end of the time given, whichever comes first; nothing if nobody knows."""
     state, now = view.snapshot.state, view.as_of
     ends = []
     if state.seconds_left is not None:
@@ -216,7 +204,9 @@ def _seconds_left(view: View) -> float | None:
         ends.append(state.seconds_left - min(now - state.finished_at[-1], round_s))
     if view.config.duration_minutes is not None and state.started_at is not None:
         ends.append(60 * view.config.duration_minutes - (now - state.started_at))
-    return max(0.0, min(ends)) if ends else None
+    if not ends or state.paused:
+        return []
+    return [Part(Text(f"{'about ' if is_wide else ''}{clock(min(ends))} left"), 4)]
 
 
 def _health(view: View, is_wide: bool) -> list[Part]:

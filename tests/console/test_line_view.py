@@ -197,8 +197,7 @@ def test_a_line_that_was_cut_is_whole_again_on_a_wider_screen():
 
 def test_a_smaller_screen_keeps_the_cursor_in_view():
     async def check(view, pilot):
-        for _ in range(30):
-            await pilot.press("down")
+        view.move_cursor(30)
         await pilot.resize_terminal(60, 20)
         await pilot.pause()
         top = view.scroll_offset.y

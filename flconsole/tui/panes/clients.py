@@ -96,9 +96,10 @@ class ClientTable(LineView):
     def at_cursor(self) -> ClientRow | None:
         return self.shown[self.cursor] if self.cursor < len(self.shown) else None
 
-    def on_focus(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        super().watch_has_focus(has_focus)
         self._look_at_cursor()
-        super().on_focus()
+        self.lines_changed()
 
     def _look_at_cursor(self) -> None:
         if self.shows_cursor and self.at_cursor is not None:
@@ -208,7 +209,7 @@ class ClientsPane(Vertical):
 
     def _show_title(self) -> None:
         """What is in the table, in the border above it."""
-        title = " · ".join(["1 Clients", *self._title_parts()])
+        title = "1 Clients: " + " · ".join(self._title_parts())
         if title != self._title:  # a new title draws the whole pane again
             self._title = title
             self.border_title = Content(title)
