@@ -10,12 +10,12 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from flconsole.tui.actions import Place
-from flconsole.tui.alerts import Watch
 from flconsole.tui.bindings import bindings
 from flconsole.tui.control import Control
 from flconsole.tui.key_line import KeyLine
 from flconsole.tui.keys import Keys
 from flconsole.tui.layout import PANES, Layout, choose, rows_for_clients, visible
+from flconsole.tui.news import Watch
 from flconsole.tui.pane_tabs import PaneTabs
 from flconsole.tui.panes.charts import ChartsPane
 from flconsole.tui.panes.clients import ClientsPane
@@ -92,9 +92,9 @@ class RunScreen(Control, Screen[None]):
         before, self.view = self.view, self.source.view()
         if self.view.liveness is not before.liveness:
             self.refresh_bindings()
-        for alert in self._watch.news(self.view):
-            self.tell(alert.text, alert.severity)
-            self._host.call_operator(alert.text)
+        for news in self._watch.news(self.view):
+            self.tell(news.text, news.severity)
+            self._host.call_operator(news.text)
         if not self._host.is_behind and not self._is_drawn(self.view):
             self._arrange()
             self._draw()

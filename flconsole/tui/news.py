@@ -15,7 +15,7 @@ _NAMED = 5
 """Clients that are named one by one; of more, the rest is counted."""
 
 
-class Alert(msgspec.Struct, frozen=True):
+class News(msgspec.Struct, frozen=True):
     """One thing to call for."""
 
     text: str
@@ -29,7 +29,7 @@ class Watch:
     def __init__(self) -> None:
         self._before: View | None = None
 
-    def news(self, view: View) -> list[Alert]:
+    def news(self, view: View) -> list[News]:
         """What has happened since the last call; nothing in a replay."""
         if view.loading is not None or view.liveness is Liveness.REPLAY:
             return []
@@ -41,22 +41,22 @@ class Watch:
         if new.outcome is not None and old.outcome is None:
             found.append(_end(new))
         elif view.liveness is Liveness.GONE and before.liveness is not Liveness.GONE:
-            found.append(Alert("the supervisor is gone, and the run with it; it can be resumed", "error"))
-        return [alert for alert in found if alert is not None]
+            found.append(News("the supervisor is gone, and the run with it; it can be resumed", "error"))
+        return [item for item in found if item is not None]
 
 
-def _failed(old: RunState, new: RunState) -> Alert | None:
+def _failed(old: RunState, new: RunState) -> News | None:
     failed = [client for client in new.client_ids if new.client_state(client) is ClientState.FAILED]
     fresh = [client for client in failed if old.client_state(client) is not ClientState.FAILED]
-    return Alert(f"{_named(fresh)} failed", "error") if fresh else None
+    return News(f"{_named(fresh)} failed", "error") if fresh else None
 
 
-def _lost(old: RunState, new: RunState) -> Alert | None:
+def _lost(old: RunState, new: RunState) -> News | None:
     """Also of clients that are back already; not of those that an operator has killed."""
     before = {name: client.losses for name, client in old.clients.items()}
     lost = [name for name, client in new.clients.items() if client.losses > before.get(name, 0)]
     fresh = [name for name in lost if name not in new.killed]
-    return Alert(f"{_named(fresh)} lost", "warning") if fresh else None
+    return News(f"{_named(fresh)} lost", "warning") if fresh else None
 
 
 def _named(clients: Iterable[str]) -> str:
@@ -67,11 +67,11 @@ def _named(clients: Iterable[str]) -> str:
     return f"{len(names)} clients ({', '.join(names[:_NAMED])}{rest})"
 
 
-def _end(state: RunState) -> Alert:
+def _end(state: RunState) -> News:
     outcome = state.outcome
     reason = f": {visible(outcome.reason)}" if outcome is not None and outcome.reason else ""
     if isinstance(outcome, telemetry.RunFailed):
-        return Alert(f"the run has failed{reason}", "error")
+        return News(f"the run has failed{reason}", "error")
     if isinstance(outcome, telemetry.RunStopped):
-        return Alert(f"the run was stopped{reason}", "warning")
-    return Alert(f"the run has finished{reason}", "information")
+        return News(f"the run was stopped{reason}", "warning")
+    return News(f"the run has finished{reason}", "information")

@@ -10,7 +10,7 @@ from engine.config import RunConfig
 from flconsole.fold import fold
 from flconsole.snapshot import Snapshot
 from flconsole.state import RunState
-from flconsole.tui.alerts import Alert, Watch
+from flconsole.tui.news import News, Watch
 from flconsole.tui.view import Liveness, View
 from tests.flconsole.recording import ended, exited, joined, started
 
@@ -58,22 +58,22 @@ def watch(run):
 def test_each_thing_calls_once(run, watch):
     lost = run.happens(t.ClientLost(client="2", reason="silent"))
 
-    assert watch.news(lost) == [Alert("client 2 lost", "warning")]
+    assert watch.news(lost) == [News("client 2 lost", "warning")]
     assert watch.news(lost) == []
     assert watch.news(run.happens(t.ClientBack(client="2", away_s=1.0))) == []
     assert watch.news(run.happens(t.ClientLost(client="2", reason="silent"))) == [
-        Alert("client 2 lost", "warning")
+        News("client 2 lost", "warning")
     ]
 
 
 def test_a_client_that_was_lost_and_is_back_between_two_looks_is_told_of(run, watch):
     view = run.happens(t.ClientLost(client="1", reason="silent"), t.ClientBack(client="1", away_s=0.1))
 
-    assert watch.news(view) == [Alert("client 1 lost", "warning")]
+    assert watch.news(view) == [News("client 1 lost", "warning")]
 
 
 def test_a_client_that_fails_for_good_is_an_error(run, watch):
-    assert watch.news(run.happens(exited("client-1", 101, code=1))) == [Alert("client 1 failed", "error")]
+    assert watch.news(run.happens(exited("client-1", 101, code=1))) == [News("client 1 failed", "error")]
 
 
 def test_what_the_operator_did_calls_nobody(run, watch):
@@ -87,22 +87,22 @@ def test_many_clients_are_one_call(run, watch):
     many = [str(number) for number in range(3, 11)]
     watch.news(run.happens(*(joined(client, int(client)) for client in many)))
 
-    (alert,) = watch.news(run.happens(*(t.ClientLost(client=client, reason="") for client in many)))
+    (item,) = watch.news(run.happens(*(t.ClientLost(client=client, reason="") for client in many)))
 
-    assert alert.text == "8 clients (3, 4, 5, 6, 7 and 3 more) lost"
+    assert item.text == "8 clients (3, 4, 5, 6, 7 and 3 more) lost"
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason", "alert"),
+    ("kind", "reason", "item"),
     [
-        (t.RunFinished, "", Alert("the run has finished", "information")),
-        (t.RunStopped, "by an operator", Alert("the run was stopped: by an operator", "warning")),
-        (t.RunFailed, "disk\x1b[2J full", Alert(r"the run has failed: disk\x1b[2J full", "error")),
+        (t.RunFinished, "", News("the run has finished", "information")),
+        (t.RunStopped, "by an operator", News("the run was stopped: by an operator", "warning")),
+        (t.RunFailed, "disk\x1b[2J full", News(r"the run has failed: disk\x1b[2J full", "error")),
     ],
 )
-def test_the_end_calls(run, watch, kind, reason, alert):
+def test_the_end_calls(run, watch, kind, reason, item):
     over = run.happens(ended(kind, reason=reason))
-    assert watch.news(over) == [alert]
+    assert watch.news(over) == [item]
 
     run.liveness = Liveness.ENDED
     assert watch.news(run.view()) == []
@@ -111,10 +111,10 @@ def test_the_end_calls(run, watch, kind, reason, alert):
 def test_a_supervisor_that_is_gone_calls(run, watch):
     run.liveness = Liveness.GONE
 
-    (alert,) = watch.news(run.view())
+    (item,) = watch.news(run.view())
 
-    assert alert.severity == "error"
-    assert "supervisor is gone" in alert.text
+    assert item.severity == "error"
+    assert "supervisor is gone" in item.text
     assert watch.news(run.view()) == []
 
 
