@@ -93,7 +93,7 @@ ACTIONS = (
     _clients("pause-client", "p", "Pause", "Leave the chosen clients out of the next rounds, or take them back.", footer=True),
     Action("mark", ("space",), "Mark", "Mark this client, so that an action hits all marked ones.", Place.CLIENTS),
     Action("mark-all", ("asterisk",), "Mark all", "Mark all clients shown, or none.", Place.CLIENTS),
-    Action("sort-next", ("right", "o"), "Sort", "Sort by the next column.", Place.CLIENTS, footer=True),
+    Action("sort-next", ("right", "o"), "Sort", "Sort by the next column.", Place.CLIENTS),
     Action("sort-previous", ("left",), "Sort back", "Sort by the column before.", Place.CLIENTS),
     Action("sort-reverse", ("O",), "Reverse", "Turn the order around.", Place.CLIENTS),
     Action("filter-clients", ("slash",), "Filter", "Show only clients that match; nothing shows all.", Place.CLIENTS),
@@ -125,7 +125,7 @@ ACTIONS = (
     # --- replay
     Action("play", ("p",), "Play/pause", "Play or pause the replay.", Place.REPLAY, REPLAY, footer=True),
     Action("step", ("full_stop",), "Step", "One event forward.", Place.REPLAY, REPLAY, footer=True),
-    Action("step-back", ("comma",), "Step back", "One event back.", Place.REPLAY, REPLAY, footer=True),
+    Action("step-back", ("comma",), "Step back", "One event back.", Place.REPLAY, REPLAY),
     Action("round-next", ("right_square_bracket",), "Next round", "The end of the next round.", Place.REPLAY, REPLAY, footer=True),
     Action("round-previous", ("left_square_bracket",), "Previous round", "The end of the round before.", Place.REPLAY, REPLAY),
     Action("faster", ("greater_than_sign",), "Faster", "Play twice as fast.", Place.REPLAY, REPLAY),

@@ -107,6 +107,11 @@ class Control(Guide):
             await self._ask("set", changed)
 
     @work
+    async def action_save(self) -> None:
+        told, is_well = await in_thread(partial(requests.save, self.view, self.answer_timeout_s))
+        self.tell(told, "information" if is_well else "error")
+
+    @work
     async def action_stop_after_round(self) -> None:
         text = "End the run when the open round is finished? It can be resumed."
         if await self._confirm("Stop after this round", text, yes="Stop"):

@@ -91,7 +91,7 @@ class Palette(Dialog[Action]):
 
     DEFAULT_CSS = """
     Palette > #dialog { width: 100; height: 100%; max-height: 24; }
-    Palette Input { height: 1; border: none; padding: 0; background: $boost; }
+    Palette Input { height: 1; border: none; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", show=False),

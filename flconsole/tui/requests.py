@@ -1,12 +1,15 @@
 """What the console asks of a supervisor, and what it says of the answers. Blocking; called in a thread."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engine.commands import Answer
+from engine.errors import EngineError
 from flconsole.supervisor.client import connect
 from flconsole.text import listed, visible
+from flconsole.tui.view import View
 
 TIMEOUT_S = 8.0
 """Longer than the supervisor itself waits for its server."""
@@ -33,6 +36,36 @@ def ask_for_each(
     """
     with connect(run_dir, timeout_s=timeout_s) as supervisor:
         return {client: supervisor.request(command, client=client, **arguments) for client in clients}
+
+
+def save(view: View, timeout_s: float) -> tuple[str, bool]:
+    """Keeps the newest checkpoint for good, and writes the charts of what is shown.
+
+    Returns:
+        What came of both, and whether both went well.
+    """
+    told, is_well = [], True
+    for keep in (partial(_keep_checkpoint, view.run_dir, timeout_s), partial(_keep_charts, view)):
+        try:
+            told.append(keep())
+        except EngineError as error:
+            told.append(str(error))
+            is_well = False
+    return visible("; ".join(told)), is_well
+
+
+def _keep_checkpoint(run_dir: Path, timeout_s: float) -> str:
+    answer = ask(run_dir, timeout_s, "save", {})
+    if not answer.ok:
+        raise EngineError(answer.text)
+    return answer.text
+
+
+def _keep_charts(view: View) -> str:
+    from flconsole.tui.chart_files import save_charts  # noqa: PLC0415  # plotext, which takes a while
+
+    charts = save_charts(view)
+    return f"{len(charts)} charts in {charts[0].parent}" if charts else "no chart has anything to show"
 
 
 def resume(run_dir: Path, *, rounds: str | None = None) -> str:

@@ -28,8 +28,6 @@ THEME = Theme(
     panel=_DEFAULT,
     boost=_DEFAULT,
     variables={
-        "ansi-foreground": _DEFAULT,
-        "ansi-background": _DEFAULT,
         "ansi-background": _DEFAULT,
         "ansi-foreground": _DEFAULT,
         "block-cursor-foreground": _DEFAULT,

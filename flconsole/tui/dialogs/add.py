@@ -30,8 +30,8 @@ class AddClients(Form[dict[str, Any]]):
         self._free, self._num_parts = free_parts(view), view.config.num_parts
         lines = (
             Line("count", "How many", "1", "clients, on this machine"),
-            Line("part", "Data part", "", f"the first one's; {self._parts()}; empty: any"),
-            Line("gpu", "GPU", "", "its number; empty: as the others"),
+            Line("part", "Data part", "", f"of the first; {self._parts()}; empty: any"),
+            Line("gpu", "GPU", "", "its number; empty: in turn"),
         )
         super().__init__("Add clients", lines, note=self._warning())
 

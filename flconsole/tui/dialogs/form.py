@@ -40,7 +40,7 @@ class Form(Dialog[Result], Generic[Result]):
     DEFAULT_CSS = """
     Form .line { height: auto; }
     Form .line .label { width: 12; }
-    Form .line Input { width: 14; height: 1; border: none; padding: 0; background: $boost; }
+    Form .line Input { width: 14; height: 1; border: none; border-left: ascii $accent; padding: 0; }
     Form .line .hint { width: 1fr; padding-left: 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -64,7 +64,7 @@ class Form(Dialog[Result], Generic[Result]):
         for line in self._lines:
             with Horizontal(classes="line"):
                 yield Static(Text(line.label), classes="label")
-                yield Input(line.value, id=line.name, compact=True)
+                yield Input(line.value, id=line.name)
                 yield Static(Text(line.hint, DIM), classes="hint")
         if self._note:
             yield Static(Text(f"\n{self._note}"))
