@@ -2,6 +2,7 @@
 
 import math
 import textwrap
+from collections.abc import Iterable
 
 import msgspec
 from rich.style import Style
@@ -20,6 +21,8 @@ _SHADES, _SHADE_LETTERS = "·░▒▓█", ".:+*#"
 _DIM, _BOLD = Style(dim=True), Style(bold=True)
 _LABEL_WIDTH = 12
 """Cells for a client's id; a longer one is cut."""
+_VISIBLE = 0.02
+"""Share of a round below which a part of it is hardly seen."""
 
 
 class Ink(msgspec.Struct, frozen=True):
@@ -59,15 +62,21 @@ def shortened(text: str, width: int, ink: Ink) -> str:
     return safe.plain[:width] if width > 0 else ""
 
 
+def _faint(text: str) -> Text:
+    return Text.assemble((text, _DIM))
+
+
 # --- the heading
 
 
 def heading(plot: Plot, width: int, ink: Ink) -> Text:
-    """One line: the title, what is unusual about the picture, and the legend with the newest values."""
+    """One line: the title, what is unusual about the picture, and as much of the legend as fits."""
     text = Text(no_wrap=True, end="")
     text.append(plot.title, _BOLD)
     text.append("".join(f", {note}" for note in plot.notes))
-    for entry in _legend(plot, ink):
+    legends = _legends(plot, ink)
+    fitting = (entries for entries in legends if text.cell_len + _length(entries) <= width)
+    for entry in next(fitting, legends[-1] if legends else []):
         text.append("  ")
         text.append_text(entry)
     if text.cell_len > width:
@@ -77,36 +86,45 @@ def heading(plot: Plot, width: int, ink: Ink) -> Text:
     return text
 
 
-def _legend(plot: Plot, ink: Ink) -> list[Text]:
+def _length(entries: list[Text]) -> int:
+    return sum(entry.cell_len + 2 for entry in entries)
+
+
+def _legends(plot: Plot, ink: Ink) -> list[list[Text]]:
+    """The legend in full and, for where there is less room, what of it explains the picture."""
     if isinstance(plot, LinePlot):
-        return _legend_of_lines(plot, ink)
+        return [_legend_of_lines(plot, ink, is_full=is_full) for is_full in (True, False)]
     if isinstance(plot, BarPlot):
-        return _legend_of_parts(plot, ink)
+        visible_parts = [
+            index for index, seconds in enumerate(plot.latest) if seconds > _VISIBLE * sum(plot.latest)
+        ]
+        return [
+            _legend_of_parts(plot, range(len(plot.parts)), ink, is_full=True),
+            _legend_of_parts(plot, visible_parts, ink, is_full=True),
+            _legend_of_parts(plot, visible_parts, ink, is_full=False),
+        ]
     return []
 
 
-def _legend_of_lines(plot: LinePlot, ink: Ink) -> list[Text]:
+def _legend_of_lines(plot: LinePlot, ink: Ink, *, is_full: bool) -> list[Text]:
     entries = []
     alone = len(plot.lines) == 1
     for index, line in enumerate(plot.lines):
         sign = ink.mark(index, alone=alone) or _LINE
         label = shortened(line.label, _LABEL_WIDTH, ink)
-        value = "-" if line.latest is None else written(line.latest, plot.unit)
-        style = Style(color=COLOURS[index])
-        entries.append(Text(" ".join(filter(None, (sign, label, value))), style))
+        value = ("-" if line.latest is None else written(line.latest, plot.unit)) if is_full or alone else ""
+        entries.append(Text(" ".join(filter(None, (sign, label, value))), Style(color=COLOURS[index])))
     return entries
 
 
-def _legend_of_parts(plot: BarPlot, ink: Ink) -> list[Text]:
-    """The largest first: a narrow chart has no room for all."""
-    order = sorted(range(len(plot.parts)), key=lambda index: -plot.latest[index])
-    return [
-        Text(
-            f"{ink.part(index)} {plot.parts[index]} {written(plot.latest[index], plot.unit)}",
-            Style(color=_PART_COLOURS[index]),
-        )
-        for index in order
-    ]
+def _legend_of_parts(plot: BarPlot, parts: Iterable[int], ink: Ink, *, is_full: bool) -> list[Text]:
+    """The largest first: that is what is seen most of."""
+    entries = []
+    for index in sorted(parts, key=lambda index: -plot.latest[index]):
+        text = f"{ink.part(index)} {plot.parts[index]}"
+        text += f" {written(plot.latest[index], plot.unit)}" if is_full else ""
+        entries.append(Text(text, Style(color=_PART_COLOURS[index])))
+    return entries
 
 
 # --- a sentence
@@ -116,7 +134,7 @@ def draw_sentence(sentence: str, width: int, height: int) -> list[Text]:
     """The sentence in the middle of the chart's place."""
     lines = textwrap.wrap(visible(sentence), max(1, width - 2))[: max(0, height)]
     above = (height - len(lines)) // 2
-    drawn = [Text()] * above + [Text(line.center(width).rstrip(), _DIM) for line in lines]
+    drawn = [Text()] * above + [_faint(line.center(width).rstrip()) for line in lines]
     for line in drawn:
         line.truncate(max(0, width))
     return drawn + [Text()] * (height - len(drawn))
@@ -135,13 +153,13 @@ def draw_heat_map(plot: HeatMap, width: int, height: int, ink: Ink) -> list[Text
     margin = max(map(len, labels)) + 1
     cell = _cell_width(len(labels), width - margin)
     columns, rows = min(len(labels), max(0, width - margin) // cell), min(len(labels), max(0, height - 2))
-    drawn = [Text(" " * margin + _column_labels(labels[:columns], cell), _DIM)]
+    drawn = [_faint(" " * margin + _column_labels(labels[:columns], cell))]
     for row in range(rows):
-        line = Text(labels[row].rjust(margin - 1) + " ", _DIM)
+        line = _faint(labels[row].rjust(margin - 1) + " ")
         for column, value in enumerate(plot.values[row][:columns]):
             line.append_text(_cell(value, cell, is_self=row == column, span=(low, high), ink=ink))
         drawn.append(line)
-    drawn.append(Text(_key(low, high, ink, shown=(rows, columns), num_clients=len(labels)), _DIM))
+    drawn.append(_faint(_key(low, high, ink, shown=(rows, columns), num_clients=len(labels))))
     for line in drawn:
         line.truncate(max(0, width))
     return (drawn + [Text()] * height)[: max(0, height)]

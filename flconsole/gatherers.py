@@ -260,9 +260,9 @@ class ClientLines:
         wanted = [client for client in look.clients if client in curves] or known
         shown = wanted[:CURVES_SHOWN]
         self._followed = {client: self._follow(client, curves[client]) for client in shown}
-        hidden = len(known) - len(shown)
         tracks = [track for _, track in self._followed.values()]
-        return self._style.plot(tracks, look.settings, *([f"{hidden} more not shown"] if hidden else []))
+        hint = [f"{len(shown)} of {len(known)} clients"] if len(shown) < len(known) else []
+        return self._style.plot(tracks, look.settings, *hint)
 
     def _follow(self, client: str, curve: Curve) -> tuple[_News[Report], _Track]:
         settings, beginning = self._drawn_with
@@ -304,10 +304,11 @@ class Similarity:
         if latest is None or not latest.similarity:
             return Sentence(title=self._title, text=_why_no_similarity(look.snapshot.state))
         values = tuple(tuple(map(drawable, row)) for row in latest.similarity)
+        clients = getattr(latest, "similarity_clients", None) or range(1, len(values) + 1)
         return HeatMap(
             title=self._title,
             notes=(f"round {latest.round}",),
-            ids=tuple(latest.similarity_clients),  # type: ignore[attr-defined]
+            ids=tuple(map(str, clients)),
             values=values,
         )
 

@@ -97,7 +97,7 @@ def _draw_lines(plot: LinePlot, width: int, height: int, ink: Ink) -> list[Text]
         _clear(frame)
         _set_axis("x", x_axis, x_axis.labels)
         _set_axis("y", y_axis, [label.rjust(frame.label_width) for label in y_axis.labels])
-        for index, line in enumerate(lines):
+        for index, line in reversed(list(enumerate(lines))):  # the first is on top
             mark = ink.mark(index, alone=len(lines) == 1) or "braille"
             _draw_line(thin(line, frame.columns), mark, _CODES[colour_of(index)])
         return _built(frame, ink)

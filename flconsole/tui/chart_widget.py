@@ -83,7 +83,8 @@ class ChartWidget(Widget):
 
     def _picture(self, plot: Plot) -> list[Text]:
         width, height = self.size
-        top = Text(f"{MARK.glyph} " if self.is_marked else "  ", MARK.style, no_wrap=True, end="")
+        top = Text(no_wrap=True, end="")
+        top.append(f"{MARK.glyph} " if self.is_marked else "  ", MARK.style)
         top.append_text(heading(plot, width - 2, self.ink))
         if self.draw is None:
             return [top, *draw_sentence(self.waits_for, width, height - 1)]

@@ -14,6 +14,7 @@ from flconsole.plot import Bar, BarPlot, HeatMap, Line, LinePlot, Sentence
 from flconsole.plotting import draw
 from flconsole.text import visible
 
+PLAIN = Ink()
 PARTS = ("waiting", "training", "transfer", "aggregation", "publishing", "evaluation")
 INKS = st.builds(Ink, ascii=st.booleans(), colours=st.booleans())
 WIDTHS, HEIGHTS = st.integers(0, 130), st.integers(0, 40)
@@ -63,7 +64,7 @@ def one_line(*ys, **more):
     return LinePlot(title="Loss", lines=(Line("", points),), **more)
 
 
-def text_of(plot, width=60, height=12, ink=Ink()):
+def text_of(plot, width=60, height=12, ink=PLAIN):
     return "\n".join(line.plain for line in draw(plot, width, height, ink))
 
 
