@@ -268,6 +268,11 @@ class ProcessStarted(Event, frozen=True, tag="process_started"):
     host: str
     client: str | None = None
     part: int | None = None
+    """The part of the data that an operator wants it to have."""
+    gpu: int | None = None
+    """The GPU that an operator wants it to use."""
+    log_bytes: int | None = None
+    """Size of its log when it was started: its own words begin there."""
 
 
 class ProcessExited(Event, frozen=True, tag="process_exited"):

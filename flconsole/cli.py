@@ -135,10 +135,14 @@ def add_client(
     run: RunArgument = None,
     *,
     count: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="How many.")] = 1,
+    part: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="The first one's part of the data, from 0.")
+    ] = None,
+    gpu: Annotated[int | None, typer.Option(metavar="N", min=0, help="Their GPU, from 0.")] = None,
     runs_dir: RunsDir = None,
 ) -> None:
     """Start more clients on this machine."""
-    _request(_find(run, runs_dir), "add-client", count=count)
+    _request(_find(run, runs_dir), "add-client", count=count, part=part, gpu=gpu)
 
 
 @app.command("kill-client")
@@ -235,10 +239,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits; an `EngineError` becomes its one line and its exit code."""
     reopen_closed()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
-        given.insert(0, "run")
     try:
-        app(given)
+        app(_command(given))
     except EngineError as error:
         if str(error):
             _say(f"error: {error}")
@@ -247,6 +249,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except Terminated as signal:
         sys.exit(signal.exit_code)
+
+
+def _command(given: list[str]) -> list[str]:
+    """The command line that is meant: of a bare `flconsole`, the one that the operator chooses on a form."""
+    if given:
+        has_options_alone = given[0].startswith("-") and given[0] not in ("-h", "--help")
+        return ["run", *given] if has_options_alone else given
+    from flconsole.console import choose_command, has_terminal
+
+    if not has_terminal():
+        return ["run"]
+    chosen = choose_command()
+    if chosen is None:
+        sys.exit(0)
+    return chosen
 
 
 def _supervise(config: RunConfig, run_dir: Path, *, resumed: bool, headless: bool, json: bool) -> None:

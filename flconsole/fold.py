@@ -55,6 +55,7 @@ def _process_started(state: RunState, _envelope: Envelope, event: telemetry.Proc
         role=event.role,
         pid=event.pid,
         log=event.log,
+        log_start=event.log_bytes,
         starts=before.starts + 1 if before else 1,
         client=event.client,
     )

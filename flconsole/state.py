@@ -52,6 +52,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None
     """None while it is not running."""
     log: str
+    log_start: int | None = None
+    """Where in its log its own words begin, in bytes; what stands before is of earlier starts."""
     starts: int = 1
     client: str | None = None
     exit: telemetry.ProcessExited | None = None

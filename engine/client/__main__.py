@@ -11,8 +11,9 @@ from engine.config import RunConfig
 from engine.errors import EngineError
 from engine.lifecycle import Terminated, raise_on_signals
 from engine.logger import get_client_logger, setup_colored_logging
+from engine.telemetry import TOLD_TO_END
 from engine.training.base import Trainer
-from engine.training.factory import open_trainer
+from engine.training.factory import open_trainer, require_gpu
 from engine.transport.open import open_transport
 
 
@@ -37,7 +38,10 @@ def _take_part(config: RunConfig, arguments: argparse.Namespace) -> int:
     client_id: str = arguments.client
 
     def trainer_of(part: int) -> Trainer:
-        return open_trainer(config, client=client_id, part=part)
+        return open_trainer(config, client=client_id, part=part, gpu=arguments.gpu)
+
+    if arguments.gpu is not None:
+        require_gpu(config, arguments.gpu)
 
     transport = open_transport(
         arguments.bootstrap_servers,
@@ -46,12 +50,17 @@ def _take_part(config: RunConfig, arguments: argparse.Namespace) -> int:
         name=f"client-{client_id}",
     )
     client = FederatedClient(
-        config, client_id, transport=transport, open_trainer=trainer_of, part=arguments.part
+        config,
+        client_id,
+        transport=transport,
+        open_trainer=trainer_of,
+        part=arguments.part,
+        insists=arguments.insist,
     )
     try:
         get_client_logger(client_id).info("the run is over: %s", client.start())
     except Terminated:
-        client.leave("its process was told to end", final=False)
+        client.leave(TOLD_TO_END, final=False)
         raise
     finally:
         client.close()
@@ -63,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--client", required=True, help="this client's id, unique in the federation")
     parser.add_argument("--part", type=int, help="the part of the data to ask for; any where it is left out")
+    parser.add_argument("--insist", action="store_true", help="take no other part")
+    parser.add_argument("--gpu", type=int, help="the GPU to train on, from 0; by its part where left out")
     parser.add_argument("--bootstrap-servers", required=True)
     parser.add_argument("--embedded", action="store_true", help="the broker is the embedded one")
     return parser

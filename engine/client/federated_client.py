@@ -52,6 +52,7 @@ class FederatedClient:
         transport: connected to the run's broker.
         open_trainer: makes the trainer once the server has handed out a part of the data.
         part: the part to ask for; None for any.
+        insists: whether no other part will do.
         clock: monotonic seconds.
     """
 
@@ -63,6 +64,7 @@ class FederatedClient:
         transport: Transport,
         open_trainer: OpenTrainer,
         part: int | None = None,
+        insists: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config, self.client_id, self.metrics = config, client_id, ClientMetrics()
@@ -74,7 +76,7 @@ class FederatedClient:
             client=client_id, run=config.run_id, codec=config.codec, transport=transport, clock=clock
         )
         self._model = ModelReceiver(client_id, config.run_id, clock)
-        self._part = part
+        self._part, self._insists = part, insists
         self._trainer: TrainerThread | None = None
         self._task: Task | None = None
         self._epoch = 0
@@ -290,6 +292,7 @@ class FederatedClient:
                 host=platform.node(),
                 pid=os.getpid(),
                 part=self._part,
+                insists=self._insists,
             )
         )
 

@@ -111,7 +111,9 @@ class Join(TelemetryMessage, frozen=True, tag="join"):
     host: Words
     pid: int
     part: int | None
-    """The part it already works on; None for a new one."""
+    """The part it already works on, or asks for; None for any."""
+    insists: bool = False
+    """Whether no other part will do."""
 
 
 class Have(TelemetryMessage, frozen=True, tag="have"):

@@ -28,6 +28,7 @@ def inspect(current: Round | None, members: Members, history: History, now: floa
         "round": current.number if current else None,
         "cohort": list(current.cohort[:MOST_MEMBERS]) if current else [],
         "accepted": list(current.contributions)[:MOST_MEMBERS] if current else [],
+        "parts": {client: members[client].part for client in told},
         "members": msgspec.to_builtins(samples),
     }
 

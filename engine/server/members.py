@@ -71,12 +71,15 @@ class Members:
             self._members[client] = Member(part, session="", last_heard=now)
 
     def join(self, message: Join, now: float) -> Admission:
-        """Admits a client, new or again, on the part it asks for if that is free."""
+        """Admits a client, new or again: on the part it asks for if that is free, else on another.
+
+        One that insists on its part is refused where that is not free.
+        """
         member = self._members.get(message.client)
         if member is None:
-            part = self._free_part(message)
+            part, refusal = self._part_for(message)
             if part is None:
-                return Admission(None, f"no data part is free: all {self._num_parts} are taken", False, None)
+                return Admission(None, refusal, False, None)
             self._members[message.client] = Member(part, message.session, now)
             return Admission(part, "", True, None)
         away = now - (member.lost_since if member.lost_since is not None else member.last_heard)
@@ -129,12 +132,20 @@ class Members:
         """Takes a member out for good and frees its part; False if it is unknown."""
         return self._members.pop(client, None) is not None
 
-    def _free_part(self, message: Join) -> int | None:
-        free = set(range(self._num_parts)) - set(self.parts.values())
-        for wished in (message.part, _number(message.client) - 1):
-            if wished in free:
-                return wished
-        return min(free, default=None)
+    def _part_for(self, message: Join) -> tuple[int | None, str]:
+        """A part that is free, if possible the one asked for; or why there is none."""
+        holders = {part: client for client, part in self.parts.items()}
+        free = set(range(self._num_parts)) - holders.keys()
+        is_condition = message.insists and message.part is not None
+        others = () if is_condition else (_number(message.client) - 1, min(free, default=-1))
+        for wish in (message.part, *others):
+            if wish in free:
+                return wish, ""
+        if not is_condition:
+            return None, f"no data part is free: all {self._num_parts} are taken"
+        if message.part in holders:
+            return None, f"part {message.part} is taken by client {holders[message.part]}"
+        return None, f"part {message.part} does not exist; the parts are 0 to {self._num_parts - 1}"
 
 
 def _numeric_first(client: str) -> tuple[bool, int, str]:

@@ -5,12 +5,33 @@ from pathlib import Path
 
 from engine.config import RunConfig
 from engine.core.weights import Weights
+from engine.errors import ConfigError
 from engine.training.base import Evaluator, Trainer
 from engine.training.null import NullEvaluator, NullTrainer
 
 
-def open_trainer(config: RunConfig, *, client: str, part: int) -> Trainer:
+def require_gpu(config: RunConfig, gpu: int) -> None:
+    """Makes sure, before a client joins, that it can train on this GPU.
+
+    Raises:
+        ConfigError: there is no such GPU here, or nothing is trained.
+    """
+    if config.trainer == "null":
+        raise ConfigError(f"--gpu {gpu}: trainer = 'null' trains nothing")
+    from engine.training.runtime import num_gpus  # noqa: PLC0415 - loads TensorFlow, seconds and 300 MB
+
+    if gpu not in range(num_gpus()):
+        raise ConfigError(f"--gpu {gpu}: TensorFlow sees {num_gpus() or 'no'} GPUs on this machine")
+
+
+def open_trainer(config: RunConfig, *, client: str, part: int, gpu: int | None = None) -> Trainer:
     """The trainer of one client on its part of the data.
+
+    Args:
+        config: of the run.
+        client: its id.
+        part: which part of the data is its own.
+        gpu: the GPU to train on; None for one by its part.
 
     Raises:
         ConfigError: the model cannot be built.
@@ -21,7 +42,7 @@ def open_trainer(config: RunConfig, *, client: str, part: int) -> Trainer:
         return NullTrainer(config, part=part)
     from engine.training.keras import KerasTrainer  # noqa: PLC0415 - loads TensorFlow, seconds and 300 MB
 
-    return KerasTrainer(config, client=client, part=part)
+    return KerasTrainer(config, client=client, part=part, gpu=gpu)
 
 
 def open_evaluator(

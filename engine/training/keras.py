@@ -40,6 +40,7 @@ class KerasTrainer:
         config: of the run.
         client: this client's id.
         part: which part of the data is its own.
+        gpu: the GPU to train on; None for one by its part.
 
     Raises:
         ConfigError: the model cannot be built.
@@ -47,8 +48,8 @@ class KerasTrainer:
         TrainingError: TensorFlow does not start on this host.
     """
 
-    def __init__(self, config: RunConfig, *, client: str, part: int) -> None:
-        configure(config, index=part)
+    def __init__(self, config: RunConfig, *, client: str, part: int, gpu: int | None = None) -> None:
+        configure(config, index=part if gpu is None else gpu)
         self._config = config
         x, y = load_part(config, part)
         apart_rng = generator(config.seed, "local test", part)

@@ -17,7 +17,7 @@ def configure(config: RunConfig, *, index: int) -> None:
 
     Args:
         config: threads and whether training is compiled with XLA.
-        index: of this client; GPUs are handed out round-robin by it.
+        index: of the GPU, or of this client: GPUs are handed out round-robin by it.
 
     Raises:
         TrainingError: TensorFlow has already started here with other settings.
@@ -30,6 +30,11 @@ def configure(config: RunConfig, *, index: int) -> None:
             tf.config.experimental.enable_op_determinism()
     except (RuntimeError, ValueError) as error:
         raise TrainingError(f"TensorFlow cannot be set up in this process: {error}") from error
+
+
+def num_gpus() -> int:
+    """GPUs that TensorFlow sees on this machine."""
+    return len(tf.config.list_physical_devices("GPU"))
 
 
 def return_free_memory() -> None:

@@ -20,7 +20,9 @@ from engine.commands import (
 from engine.telemetry import STOPPED_WITH_RUN
 from flconsole.supervisor.daemon import Sleep
 from flconsole.supervisor.exits import Exit, RestartPolicy, State
+from flconsole.supervisor.logs import log_size
 from flconsole.supervisor.pids import create_time, kill_sessions
+from flconsole.supervisor.placement import ANYWHERE, Placement
 from flconsole.supervisor.records import Records, ServerFollower
 
 FINAL_CODES = {"server": frozenset({0, 2, 3, 4, 5, HOPELESS_EXIT_CODE}), "client": frozenset({0, 2, 4})}
@@ -38,6 +40,8 @@ class Child:
     """One process under the nursery.
 
     Attributes:
+        placement: where an operator wants it.
+        log_bytes: size of its log at its latest start.
         reason: why it is out, or why it was last restarted.
         stop_reason: set while it is being stopped on purpose.
         restart_after_stop: whether the stop is the first half of a restart.
@@ -47,6 +51,8 @@ class Child:
     role: str
     client: str | None
     policy: RestartPolicy
+    placement: Placement = ANYWHERE
+    log_bytes: int | None = None
     state: State = State.WAITING
     pid: int | None = None
     create_time: float | None = None
@@ -101,17 +107,20 @@ class Children:
 
     # --- what is wanted
 
-    def add(self, spawn: Spawn, role: str, client: str | None = None) -> Child:
+    def add(
+        self, spawn: Spawn, role: str, client: str | None = None, placement: Placement = ANYWHERE
+    ) -> Child:
         """Adds a child and starts it as soon as the nursery is there."""
-        child = Child(spawn, role, client, RestartPolicy(self._max_restarts))
+        child = Child(spawn, role, client, RestartPolicy(self._max_restarts), placement)
         self.by_name[child.name] = child
         self._start(child)
         return child
 
-    def add_out(self, spawn: Spawn, client: str, reason: str) -> None:
+    def add_out(self, spawn: Spawn, client: str, placement: Placement, reason: str) -> None:
         """Adds a client that is already out for good."""
+        policy = RestartPolicy(self._max_restarts)
         self.by_name[spawn.name] = Child(
-            spawn, "client", client, RestartPolicy(self._max_restarts), state=State.OUT, reason=reason
+            spawn, "client", client, policy, placement, state=State.OUT, reason=reason
         )
 
     def stop(self, child: Child, reason: str, *, hard: bool) -> None:
@@ -193,7 +202,14 @@ class Children:
         child.started_at = asyncio.get_running_loop().time()
         if child.state is State.STARTING:
             child.state = State.RUNNING
-        self._records.started(child.name, child.role, pid, client=child.client)
+        self._records.started(
+            child.name,
+            child.role,
+            pid,
+            log_bytes=child.log_bytes,
+            client=child.client,
+            placement=child.placement,
+        )
 
     def _ended(self, child: Child, end: Exit, reason: str) -> None:
         if self._closing:
@@ -226,7 +242,7 @@ class Children:
         self._cancel_timers(child)
         child.state = State.WAITING
         if self._nursery and not self._closing:
-            child.state = State.STARTING
+            child.state, child.log_bytes = State.STARTING, log_size(Path(child.spawn.log))
             self._nursery.send(child.spawn)
 
     def _end(self, child: Child, *, hard: bool) -> None:

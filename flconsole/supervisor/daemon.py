@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from engine.telemetry import STOPPED_WITH_RUN
 from flconsole.supervisor.exits import Exit, RestartPolicy, State
+from flconsole.supervisor.logs import log_size
 from flconsole.supervisor.programs import log_path
 from flconsole.supervisor.records import Records, ServerFollower
 
@@ -110,6 +111,7 @@ class Daemon(ABC):
             await self._exit_taken.wait()
 
     async def _start(self) -> Process:
+        log_bytes = log_size(self._log)
         with self._log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *self.command(),
@@ -121,7 +123,7 @@ class Daemon(ABC):
             )
         self.started_at = asyncio.get_running_loop().time()
         self._exit_taken.clear()
-        self._records.started(self.name, self.role, process.pid)
+        self._records.started(self.name, self.role, process.pid, log_bytes=log_bytes)
         return process
 
     def _ended(self, pid: int, end: Exit) -> float | None:

@@ -2,8 +2,19 @@
 
 from typing import get_args
 
+import msgspec
+
 from engine import commands
-from engine.commands import Answer, Rule, SaveCheckpoint, ServerCommand, SetPaused, SetRound, StopAfterRound
+from engine.commands import (
+    Answer,
+    Inspect,
+    Rule,
+    SaveCheckpoint,
+    ServerCommand,
+    SetPaused,
+    SetRound,
+    StopAfterRound,
+)
 from flconsole.supervisor.requests import FederationRequest, Pause, Save, SetRules, Stop, Unpause
 from flconsole.supervisor.server_link import ServerLink
 
@@ -36,6 +47,15 @@ class Federation:
         if self.is_stopping:
             commands.append(StopAfterRound())
         return commands
+
+    async def holders(self) -> dict[int, str]:
+        """Part of the data -> the client that has it; empty where the server does not say so now."""
+        answer = await self._link.ask(Inspect())
+        try:
+            parts = msgspec.convert(answer.data.get("parts", {}), dict[str, int])
+        except msgspec.ValidationError:  # a server of another version; it refuses on its own
+            return {}
+        return {part: client for client, part in parts.items()}
 
     async def ask(self, request: FederationRequest) -> Answer:
         """Passes a request on to the server; the answer is the server's."""

@@ -12,6 +12,15 @@ class GpuReader:
     def __init__(self) -> None:
         self._nvml = _load_nvml()
 
+    def count(self) -> int:
+        """GPUs of this machine, as far as NVML knows."""
+        if self._nvml is None:
+            return 0
+        try:
+            return int(self._nvml.nvmlDeviceGetCount())
+        except self._nvml.NVMLError:
+            return 0
+
     def read(self) -> dict[int, tuple[int | None, float | None]]:
         """Memory in bytes and load in percent, summed over the GPUs, by pid; nothing where NVML fails."""
         if self._nvml is None:

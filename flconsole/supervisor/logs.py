@@ -19,6 +19,14 @@ def rotate_logs(folder: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
             _rotate(path)
 
 
+def log_size(path: Path) -> int:
+    """Bytes in a log; 0 where it does not exist yet."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _rotate(path: Path) -> None:
     with path.open("rb", buffering=0) as log, path.with_name(f"{path.name}.1").open("wb") as kept:
         while block := log.read(_BLOCK):

@@ -5,9 +5,11 @@ from typing import Any
 
 from engine import telemetry
 from engine.commands import Answer, ClientExited, ServerCommand, Spawn
+from engine.config import RunConfig
 from flconsole.supervisor.children import ALIVE, Child, Children
 from flconsole.supervisor.exits import State
 from flconsole.supervisor.federation import Federation
+from flconsole.supervisor.placement import Placement, placements, why_impossible
 from flconsole.supervisor.records import Records
 from flconsole.supervisor.requests import (
     AddClient,
@@ -21,8 +23,8 @@ from flconsole.supervisor.requests import (
 )
 from flconsole.supervisor.server_link import ServerLink
 
-KILLED = "killed by the operator"
-RESTARTED = "restarted by the operator"
+KILLED = telemetry.KILLED_BY_OPERATOR
+RESTARTED = telemetry.RESTARTED_BY_OPERATOR
 
 
 class Operations:
@@ -32,7 +34,9 @@ class Operations:
         children: the server and the clients.
         link: the server's socket.
         records: where commands are written.
-        spawn_client: the command that starts a client of a given id.
+        config: of the run.
+        gpus: how many this machine has.
+        spawn_client: the command that starts a client of a given id at a given place.
         stop_run: ends the run now.
         status: what `status` answers.
     """
@@ -43,12 +47,15 @@ class Operations:
         link: ServerLink,
         records: Records,
         *,
-        spawn_client: Callable[[str], Spawn],
+        config: RunConfig,
+        gpus: Callable[[], int],
+        spawn_client: Callable[[str, Placement], Spawn],
         stop_run: Callable[[], None],
         status: Callable[[], dict[str, Any]],
     ) -> None:
         self._children, self._records = children, records
         self._federation = Federation(link)
+        self._config, self._gpus = config, gpus
         self._spawn_client = spawn_client
         self._stop_run = stop_run
         self._status = status
@@ -79,8 +86,8 @@ class Operations:
 
     async def _carry_out(self, request: ProcessRequest | FederationRequest) -> Answer:
         match request:
-            case AddClient(count=count):
-                return self._add(count)
+            case AddClient():
+                return await self._add(request)
             case KillClient(client=client, hard=hard):
                 return self._kill(client, hard=hard)
             case RestartClient(client=client):
@@ -91,12 +98,15 @@ class Operations:
             case _:
                 return await self._federation.ask(request)
 
-    def _add(self, count: int) -> Answer:
+    async def _add(self, request: AddClient) -> Answer:
+        holders = {} if request.part is None else await self._federation.holders()
+        if refusal := why_impossible(request, self._config, holders=holders, gpus=self._gpus()):
+            return Answer(ok=False, text=refusal)
         highest = max((int(child.client) for child in self._children.clients() if child.client), default=0)
-        added = [str(number) for number in range(highest + 1, highest + 1 + count)]
-        for client in added:
-            self._children.add(self._spawn_client(client), "client", client)
-        return Answer(ok=True, text=f"started client {', '.join(added)}", data={"clients": added})
+        added = {str(highest + number): place for number, place in enumerate(placements(request), 1)}
+        for client, placement in added.items():
+            self._children.add(self._spawn_client(client, placement), "client", client, placement)
+        return Answer(ok=True, text=f"started client {', '.join(added)}", data={"clients": list(added)})
 
     def _kill(self, client: str, *, hard: bool) -> Answer:
         child = self._children.client(client)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.commands import Spawn
 from engine.config import RunConfig
+from flconsole.supervisor.placement import ANYWHERE, Placement
 
 NURSERY_ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -71,9 +72,14 @@ class EngineCommands:
         arguments = [*self._common(), "--socket", str(self.server_socket)]
         return self._spawn("server", self.programs.server, arguments)
 
-    def client(self, client: str) -> Spawn:
-        hint = ["--part", str(int(client) - 1)] if int(client) <= self.config.num_parts else []
-        arguments = [*self._common(), "--client", client, *hint]
+    def client(self, client: str, placement: Placement = ANYWHERE) -> Spawn:
+        arguments = [*self._common(), "--client", client]
+        if placement.part is not None:
+            arguments += ["--part", str(placement.part), "--insist"]
+        elif int(client) <= self.config.num_parts:
+            arguments += ["--part", str(int(client) - 1)]
+        if placement.gpu is not None:
+            arguments += ["--gpu", str(placement.gpu)]
         return self._spawn(f"client-{client}", self.programs.client, arguments)
 
     def _common(self) -> list[str]:

@@ -11,6 +11,7 @@ from engine.errors import RunDirectoryError
 from engine.event_log import EventLog, read_events
 from flconsole.supervisor.exits import Exit
 from flconsole.supervisor.pids import create_time
+from flconsole.supervisor.placement import ANYWHERE, Placement
 from flconsole.supervisor.programs import log_path
 
 
@@ -29,7 +30,16 @@ class Records:
     def append(self, event: telemetry.Event) -> None:
         self._log.append(event)
 
-    def started(self, name: str, role: str, pid: int, *, client: str | None = None) -> None:
+    def started(
+        self,
+        name: str,
+        role: str,
+        pid: int,
+        *,
+        log_bytes: int | None,
+        client: str | None = None,
+        placement: Placement = ANYWHERE,
+    ) -> None:
         event = telemetry.ProcessStarted(
             name=name,
             role=role,
@@ -38,6 +48,9 @@ class Records:
             log=log_path(name),
             host=self._host,
             client=client,
+            part=placement.part,
+            gpu=placement.gpu,
+            log_bytes=log_bytes,
         )
         self.append(event)
 
@@ -120,13 +133,13 @@ class ServerFollower:
                 pass
 
 
-def clients_of_earlier_incarnations(run_dir: Path) -> tuple[set[str], set[str]]:
-    """Who took part before this supervisor: clients that were ever started, and those an operator killed."""
-    started: set[str] = set()
+def clients_of_earlier_incarnations(run_dir: Path) -> tuple[dict[str, Placement], set[str]]:
+    """Who took part before this supervisor: the clients ever started, and those that an operator killed."""
+    started: dict[str, Placement] = {}
     killed: set[str] = set()
     for _, event in read_events(run_dir / "processes.jsonl"):
         if isinstance(event, telemetry.ProcessStarted) and event.client:
-            started.add(event.client)
+            started[event.client] = Placement(event.part, event.gpu)
         if isinstance(event, telemetry.Command) and event.ok and event.command == "kill-client":
             killed.add(event.arguments["client"])
         if isinstance(event, telemetry.Command) and event.ok and event.command == "restart-client":

@@ -23,6 +23,10 @@ class AddClient(Request, frozen=True, tag="add-client"):
     """Start more clients under the next free numbers."""
 
     count: Annotated[int, Meta(ge=1, le=1000)] = 1
+    part: Annotated[int, Meta(ge=0)] | None = None
+    """Of the data, for the first; the others get those after it. None: any that is free."""
+    gpu: Annotated[int, Meta(ge=0)] | None = None
+    """For all of them; None: dealt out in turn."""
 
 
 class KillClient(Request, frozen=True, tag="kill-client"):

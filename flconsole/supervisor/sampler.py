@@ -27,6 +27,7 @@ class Sampler:
         run_dir: where `samples.jsonl` is written; at 4 MB it becomes `samples.1.jsonl`.
         run: the run's id.
         pids: the processes to sample, by name.
+        gpus: reads their use of GPUs.
         clients: what each client does at the moment.
     """
 
@@ -34,13 +35,15 @@ class Sampler:
         self,
         run_dir: Path,
         run: str,
+        *,
         pids: Callable[[], dict[str, int]],
+        gpus: GpuReader,
         clients: Callable[[], Awaitable[dict[str, ClientSample]]],
     ) -> None:
         self._path = run_dir / "samples.jsonl"
         self._log = EventLog(self._path, run=run, origin="supervisor")
         self._pids, self._clients = pids, clients
-        self._gpus = GpuReader()
+        self._gpus = gpus
         self._processes: dict[int, psutil.Process] = {}
         self._private: dict[int, int | None] = {}
 

@@ -18,9 +18,11 @@ from flconsole.supervisor.client_watch import ClientWatch
 from flconsole.supervisor.control import ControlServer
 from flconsole.supervisor.daemon import Daemon, Sleep
 from flconsole.supervisor.exits import Exit
+from flconsole.supervisor.gpu import GpuReader
 from flconsole.supervisor.lock import SupervisorLock
 from flconsole.supervisor.nursery_client import NurseryProcess
 from flconsole.supervisor.operations import KILLED, Operations, client_exited
+from flconsole.supervisor.placement import ANYWHERE
 from flconsole.supervisor.programs import EngineCommands, Programs
 from flconsole.supervisor.records import Records, ServerFollower, clients_of_earlier_incarnations
 from flconsole.supervisor.sampler import Sampler
@@ -132,16 +134,21 @@ class Supervisor:
         self._commands = EngineCommands(
             programs, config, self._run_dir, bootstrap_servers, lock.server_socket
         )
+        gpus = GpuReader()
         self._operations = Operations(
             self._children,
             self._link,
             self._records,
+            config=config,
+            gpus=gpus.count,
             spawn_client=self._commands.client,
             stop_run=lambda: self._stop("stopped by the operator", STOP_EXIT_CODE),
             status=self.status,
         )
         self._control = ControlServer(lock.socket, self._operations.handle)
-        self._sampler = Sampler(self._run_dir, self._run, self._pids, ClientWatch(self._link).look)
+        self._sampler = Sampler(
+            self._run_dir, self._run, pids=self._pids, gpus=gpus, clients=ClientWatch(self._link).look
+        )
 
     async def run(self, ready: Callable[[], None]) -> int:
         """Runs to the end of the run and returns its exit code."""
@@ -199,11 +206,13 @@ class Supervisor:
         self._children.add(self._commands.server(), "server")
         started, killed = self._earlier
         first = {str(number) for number in range(1, self._config.clients + 1)}
-        for client in sorted(first | started, key=int):
+        for client in sorted(first | started.keys(), key=int):
+            placement = started.get(client, ANYWHERE)
+            spawn = self._commands.client(client, placement)
             if client in killed:
-                self._children.add_out(self._commands.client(client), client, KILLED)
+                self._children.add_out(spawn, client, placement, KILLED)
             else:
-                self._children.add(self._commands.client(client), "client", client)
+                self._children.add(spawn, "client", client, placement)
 
     def _handle_signals(self) -> None:
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -228,7 +237,7 @@ class Supervisor:
 
     def _server_asks(self, request: ServerRequest) -> None:
         if self._broker:
-            self._broker.kill(planned=f"recycled: {request.reason}")
+            self._broker.kill(planned=f"{telemetry.RECYCLED}: {request.reason}")
 
     def _broker_given_up(self, reason: str) -> None:
         self._fail(reason, BrokerError.exit_code)

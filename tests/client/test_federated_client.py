@@ -53,7 +53,15 @@ def test_a_new_epoch_makes_it_join_again_at_once_on_its_part(scene):
 def test_it_asks_for_the_part_it_was_started_with(scene):
     scene.client = scene.connect(part=1)
 
-    assert scene.turn_until(lambda: scene.server.told(Join))[0].part == 1
+    (join,) = scene.turn_until(lambda: scene.server.told(Join))
+    assert (join.part, join.insists) == (1, False)
+
+
+def test_it_says_so_where_no_other_part_will_do(scene):
+    scene.client = scene.connect(part=1, insists=True)
+
+    (join,) = scene.turn_until(lambda: scene.server.told(Join))
+    assert (join.part, join.insists) == (1, True)
 
 
 def test_without_a_free_part_it_ends_with_the_servers_reason(scene):

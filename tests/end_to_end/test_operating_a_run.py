@@ -75,6 +75,22 @@ def test_a_client_for_whom_no_data_are_left_is_turned_away_with_the_reason(feder
     assert last_round(run).cohort == ["1", "2"]
 
 
+def test_a_client_gets_the_part_that_was_named_for_it_or_is_not_started(federation: Make) -> None:
+    run = federation(*NULL, "--clients=1", "--parts=4").start()
+    wait_for_rounds(run, 1)
+    assert command(run, "add-client", "--part", "3").returncode == 0
+    run.wait_for(lambda: last_round(run).cohort == ["1", "2"])
+    taken = command(run, "add-client", "--part", "3")
+    beyond = command(run, "add-client", "--part", "4")
+    on_a_gpu = command(run, "add-client", "--gpu", "0")
+
+    assert {(e.client, e.part) for e in run.events(telemetry.ClientJoined)} == {("1", 0), ("2", 3)}
+    assert (taken.returncode, beyond.returncode, on_a_gpu.returncode) == (1, 1, 1)
+    assert taken.stderr == "error: part 3 is taken by client 2\n"
+    assert beyond.stderr == "error: part 4 does not exist; the parts are 0 to 3\n"
+    assert on_a_gpu.stderr == "error: no client of this run trains, and none can use a GPU\n"
+
+
 def test_a_quorum_set_on_the_way_closes_rounds_without_the_slow(federation: Make) -> None:
     run = federation(*NULL, "--clients=3").start()
     wait_for_rounds(run, 2)

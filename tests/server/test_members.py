@@ -11,8 +11,8 @@ from engine.server.members import Members
 TIMEOUT_S = 15.0
 
 
-def join(client, *, part=None, session="first"):
-    return Join(run="run", client=client, session=session, host="here", pid=1, part=part)
+def join(client, *, part=None, session="first", insists=False):
+    return Join(run="run", client=client, session=session, host="here", pid=1, part=part, insists=insists)
 
 
 @pytest.fixture
@@ -37,6 +37,26 @@ def test_any_free_part_goes_to_a_client_whose_wish_is_taken(members):
 
 def test_a_part_that_does_not_exist_is_not_handed_out(members):
     assert members.join(join("9", part=7), 0.0).part == 0
+
+
+def test_who_insists_on_a_part_gets_it_or_none(members):
+    assert members.join(join("7", part=1, insists=True), 0.0).part == 1
+    taken = members.join(join("8", part=1, insists=True), 0.0)
+    beyond = members.join(join("9", part=3, insists=True), 0.0)
+
+    assert (taken.part, taken.reason) == (None, "part 1 is taken by client 7")
+    assert (beyond.part, beyond.reason) == (None, "part 3 does not exist; the parts are 0 to 2")
+    assert members.clients() == ("7",)
+
+
+def test_who_insists_and_is_a_member_already_keeps_its_part(members):
+    members.join(join("7", part=1, insists=True), 0.0)
+
+    assert members.join(join("7", part=1, insists=True, session="second"), 1.0).part == 1
+
+
+def test_without_a_part_there_is_nothing_to_insist_on(members):
+    assert members.join(join("2", insists=True), 0.0).part == 1
 
 
 def test_when_no_part_is_free_it_is_said(members):

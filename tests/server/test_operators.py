@@ -39,6 +39,7 @@ def test_inspect_shows_the_round_and_its_rules(ask, run):
         "round": 1,
         "cohort": ["1", "2", "3"],
         "accepted": ["1"],
+        "parts": {"1": 0, "2": 1, "3": 2},
         "quorum": None,
         "deadline_s": None,
     }

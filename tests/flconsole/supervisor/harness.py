@@ -130,6 +130,11 @@ class RunUnderTest:
         """The commands of this kind that the servers heard."""
         return [message for message in self.heard() if message != "started" and message["type"] == kind]
 
+    def told_server(self, number: int) -> list[dict[str, Any]]:
+        """What the server that was started as this one, from 1, heard."""
+        starts = [at for at, message in enumerate(self.heard()) if message == "started"]
+        return self.heard()[starts[number - 1] + 1 :] if number <= len(starts) else []
+
     def events(self, kind: type[telemetry.Event] = telemetry.Event) -> list[Any]:
         return [
             event for _, event in read_events(self.run_dir / "processes.jsonl") if isinstance(event, kind)
@@ -138,6 +143,9 @@ class RunUnderTest:
     def samples(self) -> list[telemetry.Sample]:
         path = self.run_dir / "samples.jsonl"
         return [event for _, event in read_events(path) if isinstance(event, telemetry.Sample)]
+
+    def starts(self, name: str) -> list[telemetry.ProcessStarted]:
+        return [event for event in self.events(telemetry.ProcessStarted) if event.name == name]
 
     def exits(self, name: str) -> list[telemetry.ProcessExited]:
         return [event for event in self.events(telemetry.ProcessExited) if event.name == name]

@@ -34,6 +34,45 @@ def test_added_clients_get_the_next_free_numbers(run):
     run.wait(lambda: {"client-3", "client-4"} <= set(run.running()), "they run")
 
 
+def test_added_clients_get_the_parts_that_were_named_and_keep_them_when_they_are_restarted(run):
+    run.start(parts=4)
+    assert run.request("add-client", count=2, part=2).data == {"clients": ["3", "4"]}
+    run.wait(lambda: {"client-3", "client-4"} <= set(run.running()), "they run")
+    run.request("restart-client", client="3")
+    run.wait(lambda: len(run.starts("client-3")) == 2, "another process")
+
+    assert [started.part for name in ("client-3", "client-4") for started in run.starts(name)] == [2, 2, 3]
+
+
+def test_a_resumed_run_has_its_clients_where_they_were_wanted(run):
+    supervisor = run.start(parts=3)
+    run.request("add-client", part=2)
+    run.wait(lambda: run.starts("client-3"), "it runs")
+    supervisor.kill()
+    supervisor.wait()
+    run.start("--resumed", parts=3)
+
+    run.wait(lambda: len(run.starts("client-3")) == 2, "another process")
+    assert [started.part for started in run.starts("client-3")] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("wish", "refusal"),
+    [
+        ({"part": 4}, "part 4 does not exist; the parts are 0 to 3"),
+        ({"part": 3, "count": 2}, "part 4 does not exist; the parts are 0 to 3"),
+        ({"part": 0, "count": 2}, "part 0 is taken by client gpu-1"),
+        ({"gpu": 0}, "no client of this run trains, and none can use a GPU"),
+    ],
+)
+def test_a_place_that_cannot_be_had_is_refused_with_the_reason_and_nobody_is_started(run, wish, refusal):
+    run.start(parts=4)
+    answer = run.request("add-client", **wish)
+
+    assert (answer.ok, answer.text) == (False, refusal)
+    assert len(run.status()["processes"]) == 4
+
+
 @pytest.mark.parametrize(("hard", "signum"), [(False, "SIGTERM"), (True, "SIGKILL")])
 def test_an_operators_kill_is_final(run, hard, signum):
     run.start()
@@ -139,7 +178,7 @@ def test_every_command_is_recorded_with_its_answer(run):
 
     commands = run.events(telemetry.Command)
     assert [(command.command, command.arguments, command.ok) for command in commands] == [
-        ("add-client", {"count": 1}, True),
+        ("add-client", {"count": 1, "part": None, "gpu": None}, True),
         ("kill-client", {"client": "9", "hard": False}, False),
     ]
     assert commands[1].answer == "there is no client '9'; there are 1, 2, 3"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import RunConfig
+from flconsole.supervisor.placement import Placement
 from flconsole.supervisor.programs import EngineCommands, Programs, broker_command, nursery_command
 
 
@@ -56,6 +57,14 @@ def test_a_client_of_the_first_hour_asks_for_its_own_part_and_a_later_one_for_an
     assert of_two.client("2").args[-4:] == ["--client", "2", "--part", "1"]
     assert of_two.client("3").args[-2:] == ["--client", "3"]
     assert of_two.client("3").log == "/runs/r/logs/client-3.log"
+
+
+def test_where_an_operator_wants_a_client_is_a_condition():
+    of_three = commands(RunConfig(clients=3))
+
+    placed = of_three.client("2", Placement(part=0, gpu=1)).args
+    assert placed[-7:] == ["--client", "2", "--part", "0", "--insist", "--gpu", "1"]
+    assert of_three.client("2", Placement(gpu=0)).args[-6:] == ["--client", "2", "--part", "1", "--gpu", "0"]
 
 
 def test_a_real_broker_is_not_called_embedded():

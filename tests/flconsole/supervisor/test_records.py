@@ -5,6 +5,7 @@ import pytest
 from engine import telemetry
 from engine.errors import RunDirectoryError
 from engine.event_log import EventLog, verify_chain
+from flconsole.supervisor.placement import Placement
 from flconsole.supervisor.records import Records, ServerFollower, clients_of_earlier_incarnations
 
 
@@ -87,7 +88,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 def test_who_took_part_and_who_was_killed_is_read_back(tmp_path):
     records = Records(tmp_path, "r")
     for client in ("1", "2", "3"):
-        records.started(f"client-{client}", "client", 1, client=client)
+        place = Placement(part=int(client), gpu=0)
+        records.started(f"client-{client}", "client", 1, log_bytes=0, client=client, placement=place)
     for command, client, ok in (
         ("kill-client", "1", True),
         ("kill-client", "2", True),
@@ -97,12 +99,14 @@ def test_who_took_part_and_who_was_killed_is_read_back(tmp_path):
         records.append(telemetry.Command(command=command, arguments={"client": client}, ok=ok, answer=""))
     records.close()
 
-    assert clients_of_earlier_incarnations(tmp_path) == ({"1", "2", "3"}, {"1"})
+    started, killed = clients_of_earlier_incarnations(tmp_path)
+    assert started == {client: Placement(part=int(client), gpu=0) for client in ("1", "2", "3")}
+    assert killed == {"1"}
     assert verify_chain(tmp_path / "processes.jsonl") is None
 
 
 def test_a_new_run_has_no_earlier_clients(tmp_path):
-    assert clients_of_earlier_incarnations(tmp_path) == (set(), set())
+    assert clients_of_earlier_incarnations(tmp_path) == ({}, set())
 
 
 def test_a_rotated_log_goes_on_with_the_same_numbering(tmp_path):

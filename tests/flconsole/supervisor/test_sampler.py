@@ -5,6 +5,7 @@ import os
 import pytest
 
 from engine.event_log import read_events
+from flconsole.supervisor.gpu import GpuReader
 from flconsole.supervisor.sampler import Sampler
 
 
@@ -16,7 +17,7 @@ async def nobody():
 def sample(tmp_path):
     """Takes a sample of this process and returns what was recorded of it."""
     (tmp_path / "logs").mkdir()
-    sampler = Sampler(tmp_path, "run", dict, nobody)
+    sampler = Sampler(tmp_path, "run", pids=dict, gpus=GpuReader(), clients=nobody)
 
     def take():
         sampler._take({"this": os.getpid()}, {})

@@ -8,6 +8,7 @@ import pytest
 from engine import telemetry
 from engine.commands import HOPELESS_EXIT_CODE
 from engine.errors import EngineError
+from flconsole.supervisor.operations import KILLED
 from tests.flconsole.supervisor.harness import all_gone
 from tests.nursery.harness import wait_until
 
@@ -148,9 +149,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_run_goes_on_under_another(ru
 
     run.supervise("--resumed", embedded_broker=True)
     run.wait(lambda: {"server", "client-1", "client-3"} <= set(run.running()), "the others run")
-    run.wait(
-        lambda: run.heard()[-1] == gone("2", "killed by the operator", will_restart=False), "the server knows"
-    )
+    run.wait(lambda: gone("2", KILLED, will_restart=False) in run.told_server(2), "the server knows")
     assert run.process("client-2")["state"] == "out"
     assert [event.resumed for event in run.events(telemetry.RunStarted)] == [False, True]
 
@@ -225,11 +224,11 @@ def test_a_crashed_server_comes_back_and_is_told_again_what_holds(run):
     run.request("pause", clients=["2"])
     run.server_does("crash")
     wishes = [
-        gone("1", "killed by the operator", will_restart=False),
+        gone("1", KILLED, will_restart=False),
         {"type": "SetPaused", "federation": True, "clients": ["2"]},
         {"type": "SetRound", "quorum": None, "deadline_s": 3.0, "clear": ["quorum"]},
     ]
-    run.wait(lambda: run.heard()[-4:] == ["started", *wishes], "the second server is told")
+    run.wait(lambda: run.told_server(2) == wishes, "the second server is told")
 
     assert run.exits("server")[0].reason == "exit code 1: RuntimeError: the server has crashed as it was told"
 
@@ -242,9 +241,7 @@ def test_a_resumed_run_is_not_paused_any_more(run):
     run.start("--resumed")
 
     nothing = {"type": "SetPaused", "federation": False, "clients": []}
-    run.wait(
-        lambda: run.heard()[-2:] == ["started", nothing], "the new server is told that nothing is paused"
-    )
+    run.wait(lambda: run.told_server(2) == [nothing], "the new server is told that nothing is paused")
 
 
 def test_a_server_that_crashes_for_ever_fails_the_run(run):

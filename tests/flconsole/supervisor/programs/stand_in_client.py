@@ -10,6 +10,8 @@ parser.add_argument("--bootstrap-servers", required=True)
 parser.add_argument("--embedded", action="store_true")
 parser.add_argument("--client", required=True)
 parser.add_argument("--part", type=int)
+parser.add_argument("--insist", action="store_true")
+parser.add_argument("--gpu", type=int)
 arguments = parser.parse_args()
 
 print(f"client {arguments.client} is here")  # noqa: T201  # its log

@@ -29,7 +29,10 @@ arguments = parser.parse_args()
 
 INSPECT = encode(Inspect()).strip()
 """Asked once a second, and not written down."""
-MEMBERS = {"1": {"state": "sending", "round": 3, "bytes_up": 8, "bytes_down": 9, "silence_s": 0.5}}
+VIEW = {
+    "members": {"1": {"state": "sending", "round": 3, "bytes_up": 8, "bytes_down": 9, "silence_s": 0.5}},
+    "parts": {"gpu-1": 0},
+}
 
 
 def hear(line: str) -> None:
@@ -88,7 +91,7 @@ while True:
         elif data := key.fileobj.recv(1 << 16):
             for heard in data.splitlines():
                 if heard == INSPECT:
-                    key.fileobj.sendall(encode(Answer(ok=True, data={"members": MEMBERS})))
+                    key.fileobj.sendall(encode(Answer(ok=True, data=VIEW)))
                     continue
                 hear(heard.decode())
                 key.fileobj.sendall(encode(Answer(ok=True, text="heard")))
