@@ -56,6 +56,8 @@ class ClientTable(LineView):
         self._followed: str | None = None
         """The client that the cursor stays with."""
         self._drawn: tuple[Snapshot, int, bool] | None = None
+        self._columns_at: dict[int, tuple[Column, ...]] = {}
+        """The columns at a width: the same for every row that is drawn."""
 
     # --- what the rows are
 
@@ -67,6 +69,7 @@ class ClientTable(LineView):
         self._drawn = drawing
         state = view.snapshot.state
         self.rows, self.sample_age = client_rows(state, now, is_gone=is_gone), sample_age(state, now)
+        self._columns_at.clear()
         self._marks.intersection_update(row.id for row in self.rows)
         if view.loading is None:  # until then the past goes by, and alerts nobody
             self._alerts.follow(state)
@@ -152,7 +155,9 @@ class ClientTable(LineView):
         return line
 
     def _columns(self, width: int) -> tuple[Column, ...]:
-        return columns_for(self.rows, width - _GUTTER)
+        if width not in self._columns_at:
+            self._columns_at = {width: columns_for(self.rows, width - _GUTTER)}
+        return self._columns_at[width]
 
     def _heading(self, column: Column) -> str:
         arrow = "" if column.name != self.order.column else DESCENDING if self.order.reverse else ASCENDING
