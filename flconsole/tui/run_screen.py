@@ -167,7 +167,7 @@ class RunScreen(Control, Screen[None]):
         self._set_active(name)
         pane = self.pane(name)
         target = pane if pane.can_focus else next(widget for widget in pane.query("*") if widget.can_focus)
-        target.focus()
+        self.set_focus(target)  # at once: the next key may be there already
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """The focus may come by other ways, the mouse for instance."""
