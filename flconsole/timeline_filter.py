@@ -25,7 +25,7 @@ class TimelineFilter(NamedTuple):
 
     def select(self, entries: Sequence[Entry]) -> list[Entry]:
         """The entries that are wanted, in the same order."""
-        is_chosen = _CHOICES.get(self.choice, lambda entry: entry.kind.value == self.choice)
+        is_chosen = _CHOICES.get(self.choice, self._is_of_kind)
         matches = word_filter(self.words)
         return [entry for entry in entries if is_chosen(entry) and (not self.words or matches(entry.text))]
 
@@ -35,6 +35,9 @@ class TimelineFilter(NamedTuple):
         choices = [*_CHOICES, *(kind.value for kind in Kind if kind in kinds)]
         place = choices.index(self.choice) if self.choice in choices else -1
         return self._replace(choice=choices[(place + 1) % len(choices)])
+
+    def _is_of_kind(self, entry: Entry) -> bool:
+        return entry.kind.value == self.choice
 
 
 def count_troubles(entries: Sequence[Entry]) -> list[str]:

@@ -11,6 +11,8 @@ _LOG_TAIL = 4096
 _LONGEST_LINE = 300
 _LOG_PREFIX = re.compile(r"[\d-]{10} [\d:,]{12} [A-Z]+ +\S+: ")
 """Time, level and name, as `engine.logger` writes them: whoever quotes a line says who wrote it."""
+_FRAME = re.compile(r'\s+File ".*", line \d+')
+"""A frame of a traceback. Its last one is followed by code, and then by the exception."""
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
 
@@ -51,16 +53,27 @@ class Exit:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log that is not blank, printable, shortened and without its time; empty if none."""
+    """The last line of a log that is not blank, printable, shortened and without its time; empty if none.
+
+    Where the log ends with a traceback it is the exception, whatever number of lines its message has.
+    """
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - _LOG_TAIL))
-            lines = file.read().decode(errors="replace").splitlines()
+            lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
     except FileNotFoundError:
         return ""
-    words = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    words = " ".join(line.strip() for line in _exception(lines) or lines[-1:])
     words = _LOG_PREFIX.sub("", words)
     return "".join(character for character in words if character.isprintable())[:_LONGEST_LINE]
+
+
+def _exception(lines: list[str]) -> list[str]:
+    """The exception of a traceback that the lines end with; empty where they do not."""
+    last_frame = max((at for at, line in enumerate(lines) if _FRAME.match(line)), default=len(lines))
+    message = next((at for at in range(last_frame + 1, len(lines)) if not lines[at][0].isspace()), len(lines))
+    logged_since = any(_LOG_PREFIX.match(line) for line in lines[message:])
+    return [] if logged_since else lines[message:]
 
 
 class RestartPolicy:

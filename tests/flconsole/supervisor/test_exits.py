@@ -63,5 +63,24 @@ def test_a_quoted_line_goes_without_the_time_and_the_name_it_was_logged_with(tmp
     assert last_line(log) == "ckpt: No space left on device"
 
 
+def test_of_a_traceback_the_exception_is_quoted_however_many_lines_it_has(tmp_path):
+    log = tmp_path / "log"
+    traceback = (
+        "Traceback (most recent call last):\n"
+        '  File "model.py", line 10, in call\n'
+        "    raise ValueError(message)\n"
+        "    ^^^^^^^^^^^^^^^^^^^^^^^^^\n"
+        "ValueError: the layer failed.\n"
+        "\n"
+        "Arguments:\n"
+        "  • training=True\n"
+    )
+    log.write_text(traceback)
+    assert last_line(log) == "ValueError: the layer failed. Arguments: • training=True"
+
+    log.write_text(traceback + "2026-11-24 10:11:10,808 INFO    client-2: going on\n")
+    assert last_line(log) == "going on"
+
+
 def test_a_process_without_a_log_has_no_last_line(tmp_path):
     assert last_line(tmp_path / "none") == ""
