@@ -278,10 +278,6 @@ def test_a_gpu_at_rest_is_shown_and_no_restart_is_not():
     assert not {"gpu_bytes", "restarts", "rejected"} & set(shown(None, rows))
 
 
-def test_rejections_are_told_on_80_columns_too():
-    assert "rejected" in shown(77, [*PLAIN_ROWS, row("x", rejected=2)])
-
-
 @given(width=st.integers(0, 220), rows=some_rows)
 def test_the_columns_fit_beside_each_other(width, rows):
     columns = columns_for(rows, width)
