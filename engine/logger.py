@@ -6,6 +6,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TextIO
 
+from engine.errors import EngineError
+
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _COLOURS = {"DEBUG": "2", "INFO": "0", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 
@@ -33,6 +35,17 @@ def setup_file_logging(
     handler.setFormatter(logging.Formatter(_FORMAT))
     logging.getLogger().addHandler(handler)
     logging.getLogger().setLevel(level.upper())
+
+
+def log_failure(logger: logging.Logger, error: EngineError) -> None:
+    """Logs the error that ends a process: its one line comes last.
+
+    Before it stands the traceback where another error lies behind this one, such as an operator's own
+    function that raised; at level debug always.
+    """
+    if error.__cause__ is not None or logger.isEnabledFor(logging.DEBUG):
+        logger.error("what led to the end of this process:", exc_info=error)
+    logger.error("%s", error)
 
 
 def get_server_logger() -> logging.Logger:

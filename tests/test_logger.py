@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from engine.logger import get_client_logger, get_server_logger, setup_colored_logging, setup_file_logging
+from engine.errors import DataError
+from engine.logger import (
+    get_client_logger,
+    get_server_logger,
+    log_failure,
+    setup_colored_logging,
+    setup_file_logging,
+)
 
 
 class Terminal(io.StringIO):
@@ -72,3 +79,46 @@ def test_the_file_is_plain_and_rotated(tmp_path):
     assert "line 39" in path.read_text()
     assert "\x1b" not in path.read_text()
     assert all(file.stat().st_size <= 500 for file in tmp_path.iterdir())
+
+
+# --- what ends a process
+
+
+def load():
+    """A function of the operator's."""
+    return {}["x"]
+
+
+def logged(error, level="info"):
+    stream = io.StringIO()
+    setup_colored_logging(level, stream)
+    log_failure(get_client_logger("3"), error)
+    return stream.getvalue()
+
+
+def load_part():
+    """The operator's error becomes ours."""
+    try:
+        load()
+    except KeyError as error:
+        raise DataError("part 2: KeyError: 'x'") from error
+
+
+def test_an_error_that_explains_itself_is_one_line():
+    (line,) = logged(DataError("part 2 has no examples")).splitlines()
+
+    assert line.endswith(" ERROR   client-3: part 2 has no examples")
+
+
+def test_an_error_behind_it_is_told_with_its_place_and_the_line_for_people_comes_last():
+    with pytest.raises(DataError) as raised:
+        load_part()
+    log = logged(raised.value)
+
+    assert "\nTraceback (most recent call last):\n" in log
+    assert ", in load\n" in log
+    assert log.endswith(" ERROR   client-3: part 2: KeyError: 'x'\n")
+
+
+def test_who_debugs_sees_where_any_error_was_raised():
+    assert "DataError: part 2 has no examples" in logged(DataError("part 2 has no examples"), "debug")

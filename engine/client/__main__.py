@@ -10,7 +10,7 @@ from engine.client.federated_client import FederatedClient
 from engine.config import RunConfig
 from engine.errors import EngineError
 from engine.lifecycle import Terminated, raise_on_signals
-from engine.logger import get_client_logger, setup_colored_logging
+from engine.logger import get_client_logger, log_failure, setup_colored_logging
 from engine.telemetry import TOLD_TO_END
 from engine.training.base import Trainer
 from engine.training.factory import open_trainer, require_gpu
@@ -27,7 +27,7 @@ def main() -> int:
         setup_colored_logging(config.log_level)
         return _take_part(config, arguments)
     except EngineError as error:
-        log.log(logging.ERROR, "%s", error, exc_info=log.isEnabledFor(logging.DEBUG))
+        log_failure(log, error)
         return error.exit_code
     except Terminated as signal:
         log.info("ended by %s", signal)

@@ -1,6 +1,7 @@
 """The nursery process: `python -m engine.nursery [--preload MODULE]... --parent PID`."""
 
 import argparse
+import faulthandler
 import gc
 import importlib
 import os
@@ -14,6 +15,7 @@ from engine.nursery.nursery import Nursery
 def main() -> None:
     """Dies with its parent, imports what its children need, then obeys the lines on standard input."""
     started = time.monotonic()
+    faulthandler.enable()
     arguments = _parse_arguments()
     lifecycle.die_with_parent(arguments.parent)
     notices = _take_over_stdout()

@@ -5,6 +5,7 @@ a fresh interpreter, `python -m engine.nursery.child SPAWN --parent PID`, which 
 """
 
 import argparse
+import faulthandler
 import os
 import runpy
 import signal
@@ -35,6 +36,7 @@ def enter(spawn: Spawn, parent: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed child keeps its lines
     os.environ.update(spawn.env)
+    faulthandler.enable()  # where native code crashes, the log has the Python that called it
 
 
 def run(spawn: Spawn) -> NoReturn:

@@ -1,7 +1,6 @@
 """`python -m engine.server`: puts one server together and runs it."""
 
 import argparse
-import logging
 import sys
 import time
 from pathlib import Path
@@ -18,7 +17,7 @@ from engine.errors import (
     RunDirectoryError,
 )
 from engine.lifecycle import Terminated, raise_on_signals
-from engine.logger import get_server_logger, setup_colored_logging
+from engine.logger import get_server_logger, log_failure, setup_colored_logging
 from engine.server.checkpoint import read_checkpoint
 from engine.server.federated_server import FederatedServer
 from engine.training.factory import open_evaluator
@@ -37,7 +36,7 @@ def main() -> int:
         setup_colored_logging(config.log_level)
         return _serve(config, arguments)
     except EngineError as error:
-        _log.log(logging.ERROR, "%s", error, exc_info=_log.isEnabledFor(logging.DEBUG))
+        log_failure(_log, error)
         return HOPELESS_EXIT_CODE if _is_hopeless(error) else error.exit_code
     except Terminated as signal:
         _log.info("ended by %s", signal)

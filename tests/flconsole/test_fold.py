@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine import telemetry as t
 from engine.telemetry import Envelope
@@ -148,6 +149,13 @@ def test_rules_that_change_during_a_round_are_those_of_the_round():
 
 def test_every_round_has_the_time_of_its_end():
     assert state_of(finished(1, 3, 0.5), finished(2, 3, 0.6)).round_ends == {1: START + 1, 2: START + 2}
+
+
+def test_a_process_knows_where_in_its_log_its_own_words_begin():
+    again = replace(started("server", "server", 2), log_bytes=512)
+    state = state_of(supervisor=[started("server", "server", 1), again])
+
+    assert (state.processes["server"].log_start, state.processes["server"].starts) == (512, 2)
 
 
 def test_a_client_that_was_started_and_has_not_joined_is_joining():

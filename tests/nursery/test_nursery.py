@@ -90,6 +90,15 @@ def test_a_module_that_does_not_exist_ends_with_its_traceback_in_the_log(nursery
     assert "No module named no_such_module" in nursery.log("a").read_text()
 
 
+def test_native_code_that_crashes_leaves_the_python_that_called_it_in_the_log(nursery):
+    nursery.spawn("a", "import ctypes\ndef train(): ctypes.string_at(0)\ntrain()")
+
+    assert nursery.exit_of("a").signal == "SIGSEGV"
+    log = nursery.log("a").read_text()
+    assert log.startswith("Fatal Python error: Segmentation fault")
+    assert "in train" in log
+
+
 def test_a_log_that_cannot_be_opened_is_reported_as_a_failed_start(nursery):
     nursery.send(Spawn(name="a", module="timeit", args=[], log="/nowhere/a.log"))
 

@@ -112,6 +112,8 @@ def test_a_running_client_can_be_restarted(run):
 
     run.wait(lambda: run.process("client-1")["pid"] not in (None, pid), "another process")
     assert run.exits("client-1")[0].reason == "restarted by the operator"
+    first, second = run.starts("client-1")
+    assert (first.log_bytes, second.log_bytes) == (0, len("client 1 is here\n"))
 
 
 def test_rules_are_passed_on_and_the_servers_answer_comes_back(run):
