@@ -84,12 +84,14 @@ class _News(Generic[T]):
     def of(self, items: Collection[T]) -> tuple[list[T], bool]:
         """New items, oldest first, and whether they are all there are: what was gathered before is void."""
         backwards = reversed(items)  # type: ignore[call-overload]  # tuples and the values of a dict both can
-        new = list(itertools.takewhile(lambda item: item is not self._last, backwards))
+        new = list(itertools.takewhile(lambda item: item is not self._last, backwards))[::-1]
         is_anew = not self._num_seen or self._num_seen + len(new) != len(items)
-        self._num_seen = len(items)
+        if is_anew:
+            new, self._last = list(items), None
         if new:
-            self._last = new[0]
-        return new[::-1], is_anew
+            self._last = new[-1]
+        self._num_seen = len(items)
+        return new, is_anew
 
 
 class _Track:
@@ -299,10 +301,9 @@ class Similarity:
         self._title = title
 
     def plot(self, look: Look) -> Plot:
-        history = look.snapshot.state.history
-        latest = next((past for past in reversed(history.values()) if past.similarity), None)
+        latest = next(reversed(look.snapshot.state.history.values()), None)
         if latest is None or not latest.similarity:
-            return Sentence(title=self._title, text=_why_no_similarity(look.snapshot.state))
+            return Sentence(title=self._title, text=_why_no_similarity(latest))
         values = tuple(tuple(map(drawable, row)) for row in latest.similarity)
         clients = getattr(latest, "similarity_clients", None) or range(1, len(values) + 1)
         return HeatMap(
@@ -313,12 +314,12 @@ class Similarity:
         )
 
 
-def _why_no_similarity(state: RunState) -> str:
-    if state.latest is None:
+def _why_no_similarity(latest: RoundFinished | None) -> str:
+    if latest is None:
         return NO_ROUND
-    if state.latest.updates > LARGEST_SIMILARITY:
+    if latest.updates > LARGEST_SIMILARITY:
         limit = f"similarity needs at most {LARGEST_SIMILARITY} clients"
-        return f"{limit}; this round had {state.latest.updates}"
-    if state.latest.updates < 2:
-        return "similarity needs at least 2 clients; this round had 1"
-    return "the similarity of clients was not recorded in this run"
+        return f"{limit}; this round had {latest.updates}"
+    if latest.updates < 2:
+        return f"similarity needs at least 2 clients; this round had {latest.updates}"
+    return "the similarity of the clients was not recorded in this round"
