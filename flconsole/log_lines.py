@@ -48,20 +48,27 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def short_text(self) -> str:
-        """The text without the date and the milliseconds, which take room."""
-        return self.text[_TIME] + self.text[_STAMP_END:] if self.is_stamped else self.text
+        """The text without what takes room and says little: date, milliseconds, the name of the process."""
+        if not self.is_stamped:
+            return self.text
+        return self.text[_TIME] + self.text[_LEVEL] + self.text[self._message_begin :]
 
     def short_offset(self, offset: int) -> int:
-        """Where a place in `text` is in `short_text`."""
+        """Where a place in `text` is in `short_text`; what is not there, just before what follows it."""
         if not self.is_stamped:
             return offset
-        in_time = min(max(offset, _TIME.start), _TIME.stop) - _TIME.start
-        return in_time + max(0, offset - _STAMP_END)
+        begin = self._message_begin
+        parts = (_TIME, _LEVEL, slice(begin, max(begin, offset)))
+        return sum(min(max(offset, part.start), part.stop) - part.start for part in parts)
+
+    @property
+    def _message_begin(self) -> int:
+        name = f"{self.process}: "
+        return _LEVEL.stop + (len(name) if self.text.startswith(name, _LEVEL.stop) else 0)
 
 
-_TIME = slice(11, 19)
-"""Of `2026-11-24 09:51:03,278 INFO`, the hours to the seconds."""
-_STAMP_END = 23
+_TIME, _LEVEL = slice(11, 19), slice(23, 32)
+"""Of `2026-11-24 09:51:03,278 INFO    client-1: joined`, the hours to the seconds, and the level."""
 
 _LEVEL_NAMES = "|".join(level.name for level in Level)
 _LOGGER = re.compile(rf"(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{{3}}) ({_LEVEL_NAMES}) ")

@@ -1,65 +1,158 @@
 """One line of input above the footer: searching and filtering, as pagers and editors do it."""
 
+import string
 from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.events import Key
+from textual.events import DescendantBlur
 from textual.widget import Widget
-from textual.widgets import Input, Label
+from textual.widgets import Static
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
+
+MAX_LENGTH = 500
+_REMEMBERED = 50
+_PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
+
+
+def _typed(character: str) -> Binding:
+    key = {",": "comma", " ": "space"}.get(character, character)
+    return Binding(key, f"type({ord(character)})", show=False)
 
 
 class Prompt(Horizontal):
-    """Not there until it is asked for; Enter accepts, Escape leaves everything as it was."""
+    """Not there until it is asked for.
+
+    Enter accepts; Escape, or going to another pane, leaves everything as it was. Up and Down bring back what
+    was accepted under the same label before. While it is open, letters are text and nothing else: those too
+    that reach the console together with the key that opened it, as over a slow line.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False),
+        Binding("up", "recall(-1)", show=False),
+        Binding("down", "recall(1)", show=False),
+        *map(_typed, _PRINTABLE),
+    ]
 
     DEFAULT_CSS = """
     Prompt { height: 1; display: none; }
-    Prompt Label { width: auto; padding-right: 1; }
+    Prompt Static { width: auto; height: 1; }
+    Prompt #prompt-label { max-width: 50%; padding-right: 1; }
+    Prompt #prompt-trouble { max-width: 60%; padding-left: 1; color: ansi_red; }
     Prompt Input { border: none; height: 1; padding: 0; width: 1fr; background: transparent; }
     """
 
     def __init__(self) -> None:
         super().__init__(id="prompt")
-        self._changed: Callable[[str], None] = lambda _value: None
+        self._changed: Callable[[str], str | None] = lambda _value: None
         self._done: Callable[[str | None], None] = lambda _value: None
         self._came_from: Widget | None = None
+        self._label = ""
+        self._history: dict[str, list[str]] = {}
+        self._recalled: list[str] = []
+        """What Up and Down go through: the history, and last what was typed."""
+        self._place = 0
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="prompt-label", markup=False)
+        yield Static(id="prompt-trouble", markup=False)
 
     def ask(
-        self, label: str, value: str, *, changed: Callable[[str], None], done: Callable[[str | None], None]
+        self,
+        label: str,
+        value: str,
+        *,
+        changed: Callable[[str], str | None],
+        done: Callable[[str | None], None],
     ) -> None:
-        """Opens it.
+        """Opens it; a question that is still open counts as left with Escape.
 
         Args:
-            label: what stands before the line, for example `/`.
+            label: what stands before the line, for example `/`. Each label has its own history.
             value: what the line holds at first.
-            changed: called with the line after each key.
+            changed: called with the line whenever it is another; what it returns is shown beside the line, as
+                what is wrong with it.
             done: called once, with the line, or with None after Escape.
         """
-        self._changed, self._done, self._came_from = changed, done, self.screen.focused
-        self.remove_children()
-        line = Input(value, compact=True, select_on_focus=False)
-        self.mount(Label(label, markup=False), line)
+        if self.display:
+            self._close(None)
+        self._label, self._changed, self._done = label, changed, done
+        self._came_from = self.screen.focused
+        self._recalled = [*self._history.get(label, []), value]
+        self._place = len(self._recalled) - 1
+        self.query_one("#prompt-label", Static).update(label)
+        self._complain(None)
         self.display = True
-        line.focus()
+        line = self._line()
+        with line.prevent(line.Changed):
+            line.value = value
+        line.cursor_position = len(value)
+        self.screen.set_focus(line)  # at once: the next key may be there already
 
-    @on(Input.Changed)
-    def _tell(self, event: Input.Changed) -> None:
+    def _line(self) -> "Input":
+        """The line itself, made when it is needed first: no other part of the screen edits text."""
+        from textual.widgets import Input  # noqa: PLC0415  # not on the way to the first frame
+
+        for line in self.query(Input):
+            return line
+        line = Input(compact=True, select_on_focus=False, max_length=MAX_LENGTH)
+        line.cursor_blink = False  # or an idle prompt keeps the line busy
+        self.mount(line, after=0)
+        return line
+
+    # --- what is typed
+
+    def on_input_changed(self, event: "Input.Changed") -> None:
         event.stop()
-        self._changed(event.value)
+        if self.display:
+            self._complain(self._changed(event.value))
 
-    @on(Input.Submitted)
-    def _accept(self, event: Input.Submitted) -> None:
+    def on_input_submitted(self, event: "Input.Submitted") -> None:
         event.stop()
         self._close(event.value)
 
-    def on_key(self, event: Key) -> None:
-        if event.key == "escape":
-            event.stop()
+    def action_type(self, code: int) -> None:
+        """Takes a letter that was on its way to whatever had the focus before."""
+        self._line().insert_text_at_cursor(chr(code))
+
+    def action_leave(self) -> None:
+        self._close(None)
+
+    def action_recall(self, step: int) -> None:
+        line = self._line()
+        if self._place == len(self._recalled) - 1:
+            self._recalled[-1] = line.value
+        self._place = max(0, min(self._place + step, len(self._recalled) - 1))
+        line.value = self._recalled[self._place]
+        line.cursor_position = len(line.value)
+
+    def on_descendant_blur(self, _event: DescendantBlur) -> None:
+        self.call_after_refresh(self._close_if_left)
+
+    def _close_if_left(self) -> None:
+        """Another widget has the focus now; nobody has it while the terminal's window lost it."""
+        focused = self.screen.focused
+        if self.display and focused is not None and self not in focused.ancestors:
+            self._came_from = None
             self._close(None)
 
+    # --- what follows from it
+
+    def _complain(self, trouble: str | None) -> None:
+        self.query_one("#prompt-trouble", Static).update(trouble or "")
+
     def _close(self, value: str | None) -> None:
+        if not self.display:
+            return
         self.display = False
-        self.remove_children()
-        if self._came_from is not None:
-            self._came_from.focus()
+        if value:
+            kept = [old for old in self._history.get(self._label, []) if old != value]
+            self._history[self._label] = [*kept, value][-_REMEMBERED:]
+        if self._came_from is not None and self._came_from.is_attached:
+            self.screen.set_focus(self._came_from)
         self._done(value)

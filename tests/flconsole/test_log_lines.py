@@ -84,12 +84,30 @@ def test_a_day_that_does_not_exist_is_no_time(text):
     assert parse(text)[0].ts == AT
 
 
-def test_the_short_text_is_without_date_and_milliseconds():
-    (line,) = parse("2026-11-24 09:51:03,278 INFO    client-1: joined")
+def test_the_short_text_is_without_date_and_milliseconds_and_its_own_name():
+    own, other = parse(
+        "2026-11-24 09:51:03,278 INFO    client-1: joined", "2026-11-24 09:51:03,278 ERROR   keras: no GPU"
+    )
 
-    assert line.short_text == "09:51:03 INFO    client-1: joined"
-    found = line.text.index("joined")
-    assert line.short_text[line.short_offset(found) :] == "joined"
+    assert own.short_text == "09:51:03 INFO    joined"
+    assert other.short_text == "09:51:03 ERROR   keras: no GPU"
+
+
+@pytest.mark.parametrize("found", ["09:51:03", "INFO", "joined", "in"])
+def test_what_was_found_in_the_text_is_known_in_the_short_text(found):
+    (line,) = parse("2026-11-24 09:51:03,278 INFO    client-1: joined")
+    begin = line.text.index(found)
+    short = slice(line.short_offset(begin), line.short_offset(begin + len(found)))
+
+    assert line.short_text[short] == found
+
+
+@pytest.mark.parametrize("found", ["2026", "278", "client"])
+def test_what_the_short_text_has_not_is_nowhere_in_it(found):
+    (line,) = parse("2026-11-24 09:51:03,278 INFO    client-1: joined")
+    begin = line.text.index(found)
+
+    assert line.short_offset(begin) == line.short_offset(begin + len(found))
 
 
 def test_a_line_that_is_not_stamped_is_short_as_it_is():
