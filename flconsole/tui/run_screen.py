@@ -12,6 +12,7 @@ from textual.widget import Widget
 from flconsole.tui.actions import Place
 from flconsole.tui.bindings import bindings
 from flconsole.tui.control import Control
+from flconsole.tui.failures import Failures
 from flconsole.tui.key_line import KeyLine
 from flconsole.tui.keys import Keys
 from flconsole.tui.layout import PANES, Layout, choose, rows_for_clients, visible
@@ -41,7 +42,7 @@ class Host(Protocol):
         """Rings the bell and writes into the window's title; the text must be `visible`."""
 
 
-class RunScreen(Control, Screen[None]):
+class RunScreen(Control, Failures, Screen[None]):
     """Status, panes, keys.
 
     A small screen shows one pane at a time, a middling one the clients and one other, a large one all four.
