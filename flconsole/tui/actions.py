@@ -145,6 +145,7 @@ ACTIONS = (
     Action("traceback", ("t",), "Traceback", "Show the first traceback of the failure chosen, or of the newest."),
     Action("screenshot", ("f12",), "Screenshot", "Write the screen as SVG into the run directory."),
     Action("redraw", ("ctrl+l",), "Redraw", "Draw the whole screen again."),
+    Action("suspend", ("ctrl+z",), "Suspend", "Give the terminal back to the shell for a while; `fg` brings the console back."),
     Action("palette", ("colon", "ctrl+p"), "Commands", "Find an action by its name."),
 )  # fmt: skip
 """In the order in which the help shows them."""

@@ -227,5 +227,8 @@ class RunScreen(Control, Failures, Screen[None]):
         self.app.clear_selection()
         self.refresh(repaint=True, layout=True)
 
+    def action_suspend(self) -> None:
+        self.app.action_suspend_process()
+
     def action_detach(self) -> None:
         self.app.exit(0)

@@ -42,6 +42,8 @@ class TerminalApp(App[Result], Generic[Result], inherit_bindings=False):
         ScrollBar.renderer = GlyphScrollBar
         self._own_filters = _filters_for(self.terminal)
         self.is_terminal_gone = False
+        self._is_ready = False
+        self._ending_signal: signal.Signals | None = None
 
     @property
     def failure(self) -> Exception | None:
@@ -54,6 +56,7 @@ class TerminalApp(App[Result], Generic[Result], inherit_bindings=False):
         return [*super().get_line_filters(), *self._own_filters]
 
     def draw_again(self) -> None:
+        """Draws all of the screen, whatever the terminal shows."""
         self.refresh(layout=True)
 
     def show_title(self, title: str) -> None:
@@ -67,7 +70,19 @@ class TerminalApp(App[Result], Generic[Result], inherit_bindings=False):
         """Before the screen is taken, so that it is given back whenever a signal comes."""
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            loop.add_signal_handler(signum, self.end_by, signum)
+            loop.add_signal_handler(signum, self._signalled, signum)
+
+    def on_ready(self) -> None:
+        self._is_ready = True
+        self.app_resume_signal.subscribe(self, lambda _app: self.draw_again())  # another program drew meanwhile
+        if self._ending_signal is not None:
+            self.end_by(self._ending_signal)
+
+    def _signalled(self, signum: signal.Signals) -> None:
+        """Waits until all is mounted: what is taken down half built breaks. A second signal does not wait."""
+        if self._is_ready or self._ending_signal is not None:
+            self.end_by(signum)
+        self._ending_signal = signum
 
     def end_by(self, signum: signal.Signals) -> None:
         """Ends because of a signal."""
@@ -75,7 +90,7 @@ class TerminalApp(App[Result], Generic[Result], inherit_bindings=False):
 
     def terminal_gone(self) -> None:
         self.is_terminal_gone = True
-        self.end_by(signal.SIGHUP)
+        self._signalled(signal.SIGHUP)
 
     def fail(self, error: Exception) -> None:
         self._handle_exception(error)
