@@ -6,6 +6,7 @@ from collections.abc import Callable
 from rich.text import Text
 from textual.geometry import Region
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
 
 from flconsole.chart_text import Ink, draw_sentence, heading
@@ -17,8 +18,8 @@ from flconsole.tui.style import MARK
 Draw = Callable[[Plot, int, int, Ink], list[Text]]
 """`flconsole.plotting.draw`, once it is imported."""
 
-_INTERVAL_S = 0.9
-"""Seconds between two pictures; a little less than two looks of the screen are apart."""
+INTERVAL_S = 0.95
+"""Seconds between two pictures of a run that goes on; the screen looks at it every half second."""
 
 
 class ChartWidget(Widget):
@@ -36,6 +37,7 @@ class ChartWidget(Widget):
         self.waits_for = "a moment, please"
         """What stands in the chart's place while nothing can be drawn."""
         self.ink = Ink()
+        self.interval_s = INTERVAL_S
         self.draw: Draw | None = None
         self._gatherer = chart.gatherer()
         self._look: Look | None = None
@@ -44,19 +46,26 @@ class ChartWidget(Widget):
         self._drawn_with: tuple[object, ...] = ()
         self._drawn_at = float("-inf")
         self._lines: list[Text] = []
+        self._timer: Timer | None = None
 
     def show(self, look: Look) -> None:
-        """Shows a new snapshot, now or with the next look that is late enough."""
+        """Shows a new snapshot: now or, where the last picture is too young, later."""
         self._look = look
-        if time.monotonic() - self._drawn_at >= _INTERVAL_S:
+        wait = self.interval_s - (time.monotonic() - self._drawn_at)
+        if wait <= 0:
             self.update_picture()
+        elif self._timer is None:
+            self._timer = self.set_timer(wait, self.update_picture)
 
     def update_picture(self) -> None:
         """Draws at once what has changed, if anything has."""
-        if self._look is None or not self.size.area:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        if self._look is None or not self.size.area or not self.display:
             return
         plot = self._gather(self._look)
-        drawn_with = (self.size, self.ink, self.draw, self.is_marked)
+        drawn_with = (self.size, self.ink, self.draw, self.waits_for, self.is_marked)
         if plot == self._plot and drawn_with == self._drawn_with:
             return
         self._plot, self._drawn_with, self._drawn_at = plot, drawn_with, time.monotonic()

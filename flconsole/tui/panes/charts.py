@@ -1,21 +1,27 @@
 """The charts."""
 
 import math
+from typing import cast
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widget import Widget
 
+from flconsole.chart_text import Ink
 from flconsole.charts import CHARTS, SMOOTHINGS, Kind
 from flconsole.gatherers import Basis, Look, Settings
 from flconsole.tui.actions import Place
 from flconsole.tui.background import in_thread
 from flconsole.tui.bindings import bindings
-from flconsole.tui.chart_widget import ChartWidget, Draw
+from flconsole.tui.chart_widget import INTERVAL_S, ChartWidget, Draw
 from flconsole.tui.panes.clients import ClientsPane
-from flconsole.tui.view import View
+from flconsole.tui.terminal import Colours
+from flconsole.tui.terminal_app import TerminalApp
+from flconsole.tui.view import Liveness, View
 
+_REPLAY_INTERVAL_S = 0.2
+"""Seconds between two pictures of a replay: it follows the keys of its operator."""
 _LEAST_HEIGHT = 8
 """Rows below which a chart shows too little."""
 _COLUMNS = ((168, 3), (80, 2), (0, 1))
@@ -60,9 +66,11 @@ class ChartsPane(Widget, can_focus=True):
             self._is_loading = True
             self.call_after_refresh(lambda: self.run_worker(self._load()))
         self._arrange()
-        clients = self._marked_clients()
+        clients = self.screen.query_one(ClientsPane).table.marked
+        is_replay = view.liveness is Liveness.REPLAY
         for widget in self.widgets:
             if widget.display:
+                widget.interval_s = _REPLAY_INTERVAL_S if is_replay else INTERVAL_S
                 widget.show(self._look(widget, view, clients))
 
     def on_resize(self) -> None:
@@ -90,13 +98,12 @@ class ChartsPane(Widget, can_focus=True):
             widget.draw = draw
             widget.update_picture()
 
-    def _marked_clients(self) -> tuple[str, ...]:
-        return self.screen.query_one(ClientsPane).table.marked
-
     def _arrange(self) -> None:
         """Shows as many charts as there is room for, the marked one among them."""
         columns, num_shown = (1, 1) if self._is_alone else grid_of(*self.size)
         first = min(self._chosen // num_shown * num_shown, len(self.widgets) - num_shown)
+        terminal = cast("TerminalApp[object]", self.app).terminal
+        ink = Ink(ascii=not terminal.has_unicode, colours=terminal.colours is not Colours.NONE)
         self.styles.grid_size_columns = columns
         self.styles.grid_size_rows = math.ceil(num_shown / columns)
         for index, widget in enumerate(self.widgets):
@@ -104,6 +111,7 @@ class ChartsPane(Widget, can_focus=True):
             if widget.display is not is_shown:
                 widget.display = is_shown
             widget.is_marked = num_shown > 1 and index == self._chosen
+            widget.ink = ink
         self._show_title(first + 1, first + num_shown)
 
     def _show_title(self, first: int, last: int) -> None:
