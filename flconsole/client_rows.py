@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 from rich.cells import cell_len
 
-from engine.telemetry import ClientSample, ProcessSample
+from engine.telemetry import ProcessSample, Sample
 from flconsole.state import Client, ClientState, Process, RunState
 from flconsole.text import number, visible
 from flconsole.word_filter import word_filter
@@ -45,7 +45,8 @@ class ClientRow(msgspec.Struct, frozen=True, kw_only=True):
     """Resident, as the system counts it."""
     gpu_percent: float | None = None
     gpu_bytes: int | None = None
-    restarts: int | None = None
+    starts: int | None = None
+    """How often its process was started, with the run when that was resumed too."""
 
 
 def client_rows(state: RunState, now: float, *, is_gone: bool = False) -> list[ClientRow]:
@@ -68,16 +69,16 @@ def sample_age(state: RunState, now: float) -> float | None:
 
 def _row(state: RunState, client_id: str, now: float, is_gone: bool) -> ClientRow:
     process = state.processes.get(f"client-{client_id}")
-    used, heard = _samples(state, client_id, None if is_gone else process)
+    used = ProcessSample() if is_gone else _use(state.sample, process)
     row = ClientRow(
         id=client_id,
         state=_state(state, client_id, process, is_gone),
-        bytes_down=heard.bytes_down,
+        bytes_down=state.bytes_down.get(client_id),
         cpu_percent=used.cpu_percent,
         memory_bytes=used.rss_bytes,
         gpu_percent=used.gpu_percent,
         gpu_bytes=used.gpu_bytes,
-        restarts=None if process is None else process.starts - 1,
+        starts=None if process is None else process.starts,
     )
     client = state.clients.get(client_id)
     return row if client is None else _add_membership(row, client, state, now)
@@ -103,14 +104,11 @@ def _add_membership(row: ClientRow, client: Client, state: RunState, now: float)
     return row
 
 
-def _samples(state: RunState, client_id: str, process: Process | None) -> tuple[ProcessSample, ClientSample]:
-    """What was sampled last of a client; nothing of a process that has ended: its last use is not its use."""
-    sample = state.sample
-    if sample is None:
-        return ProcessSample(), ClientSample()
-    is_running = process is not None and process.pid is not None
-    used = sample.processes.get(f"client-{client_id}") if is_running else None
-    return used or ProcessSample(), sample.clients.get(client_id) or ClientSample()
+def _use(sample: Sample | None, process: Process | None) -> ProcessSample:
+    """What a process used last; nothing of one that has ended: its last use is not its use."""
+    if sample is None or process is None or process.pid is None:
+        return ProcessSample()
+    return sample.processes.get(process.name, ProcessSample())
 
 
 def _state(state: RunState, client_id: str, process: Process | None, is_gone: bool) -> ClientState:
@@ -220,6 +218,10 @@ def _is_known(value: object) -> bool:
     return value is not None
 
 
+def _is_repeated(starts: int | None) -> bool:
+    return starts is not None and starts > 1
+
+
 COLUMNS = (
     Column("id", "id", 4, 0, visible, align="<"),
     Column("host", "host", 6, 15, visible, align="<"),
@@ -233,12 +235,12 @@ COLUMNS = (
     Column("updates", "updates", 8, 16),
     Column("rejected", "rej", 4, 13, deserved_by=bool),
     Column("bytes_up", "up", 5, 10, short_bytes),
-    Column("bytes_down", "down", 5, 11, short_bytes, is_sampled=True),
+    Column("bytes_down", "down", 5, 11, short_bytes),
     Column("cpu_percent", "cpu%", 5, 6, _percent, is_sampled=True),
     Column("memory_bytes", "mem", 5, 7, short_bytes, is_sampled=True),
     Column("gpu_percent", "gpu%", 5, 8, _percent, is_sampled=True, deserved_by=_is_known),
     Column("gpu_bytes", "gpumem", 7, 9, short_bytes, is_sampled=True, deserved_by=_is_known),
-    Column("restarts", "restarts", 9, 14, deserved_by=bool),
+    Column("starts", "starts", 7, 14, deserved_by=_is_repeated),
 )
 """In the order in which they stand."""
 

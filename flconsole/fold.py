@@ -82,7 +82,10 @@ def _command(state: RunState, _envelope: Envelope, event: telemetry.Command) -> 
 
 
 def _sample(state: RunState, envelope: Envelope, event: telemetry.Sample) -> RunState:
-    return replace(state, sample=event, sample_at=envelope.ts)
+    told = {
+        client: heard.bytes_down for client, heard in event.clients.items() if heard.bytes_down is not None
+    }
+    return replace(state, sample=event, sample_at=envelope.ts, bytes_down={**state.bytes_down, **told})
 
 
 def _run_ended(state: RunState, _envelope: Envelope, event: telemetry.RunEnded) -> RunState:
@@ -198,9 +201,15 @@ def _round_closed(state: RunState, _envelope: Envelope, event: telemetry.RoundCl
 
 
 def _round_finished(state: RunState, envelope: Envelope, event: telemetry.RoundFinished) -> RunState:
+    """Of the similarity of clients, a square for each round, only the latest is kept."""
+    history = state.history.copy()
+    before = next(reversed(history.values()), None)
+    if before is not None and before.similarity is not None:
+        history[before.round] = replace(before, similarity=None, similarity_clients=[])
+    history[event.round] = event
     return replace(
         state,
-        history={**state.history, event.round: event},
+        history=history,
         round_ends={**state.round_ends, event.round: envelope.ts},
         finished_at=(*state.finished_at, envelope.ts)[-_ROUNDS_TIMED - 1 :],
     )

@@ -114,6 +114,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """What the processes used last, and what the clients did."""
     sample_at: float | None = None
     """When that was, in wall-clock seconds since the epoch."""
+    bytes_down: dict[str, int] = {}
+    """By client, what it had received when a sample last told; not every sample does."""
     recorded_at: float | None = None
     """When the newest record was written, in wall-clock seconds since the epoch."""
     seen: dict[str, tuple[int, int]] = {}

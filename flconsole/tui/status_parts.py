@@ -139,7 +139,8 @@ def _where_it_stands(view: View, is_wide: bool) -> list[Part]:
     if goes_on:
         parts += [*_time_left(view, is_wide), *_health(view, is_wide)]
     elif state.outcome is not None and not isinstance(state.outcome, telemetry.RunFinished):
-        parts.append(Part(Text(visible(state.outcome.reason), BAD), 1, can_be_cut=True))
+        style = BAD if isinstance(state.outcome, telemetry.RunFailed) else BOLD
+        parts.append(Part(Text(visible(state.outcome.reason), style), 1, can_be_cut=True))
     return parts + _more_figures(state) if is_wide else parts
 
 

@@ -46,8 +46,8 @@ def ids(rows):
 def test_of_a_client_that_was_only_started_nothing_is_known():
     known = rows_of(started("client-1", "client", 100, "1"))["1"]
 
-    assert known == ClientRow(id="1", state=ClientState.JOINING, restarts=0)
-    assert {column.text(known) for column in COLUMNS} == {"1", "joining", "0", "-"}
+    assert known == ClientRow(id="1", state=ClientState.JOINING, starts=1)
+    assert {column.text(known) for column in COLUMNS} == {"1", "joining", "-"}
 
 
 def test_a_row_tells_the_last_update_and_its_age():
@@ -96,7 +96,9 @@ def test_when_the_supervisor_was_killed_its_clients_were_too():
 def test_the_server_tells_what_a_client_has_received():
     heard = t.Sample(processes={}, clients={"1": t.ClientSample(bytes_down=5_000_000)})
 
+    assert rows_of(*RUNNING)["1"].bytes_down is None
     assert rows_of(*RUNNING, heard)["1"].bytes_down == 5_000_000
+    assert rows_of(*RUNNING, heard, USE)["1"].bytes_down == 5_000_000, "not every sample tells"
 
 
 def test_a_sample_is_stale_after_three_seconds():
@@ -108,11 +110,11 @@ def test_a_sample_is_stale_after_three_seconds():
     assert sample_age(Stage(*RUNNING).view().snapshot.state, stage.now) is None
 
 
-def test_each_start_after_the_first_is_a_restart():
+def test_a_row_counts_the_starts_of_its_process():
     again = started("client-1", "client", 200, "1")
 
-    assert rows_of(*RUNNING, again)["1"].restarts == 1
-    assert rows_of(joined("2", 0))["2"].restarts is None, "its process is elsewhere"
+    assert rows_of(*RUNNING, again)["1"].starts == 2
+    assert rows_of(joined("2", 0))["2"].starts is None, "its process is elsewhere"
 
 
 def test_rows_are_in_the_numeric_order_of_their_ids():
@@ -264,18 +266,18 @@ def test_on_80_columns_there_is_what_the_run_is_about():
 
 
 def test_on_200_columns_there_is_everything_that_somebody_has():
-    everything = [*PLAIN_ROWS, row("g", gpu_bytes=1, gpu_percent=0.0, restarts=1, rejected=1)]
-    rare = {"gpu_percent", "gpu_bytes", "restarts", "rejected"}
+    everything = [*PLAIN_ROWS, row("g", gpu_bytes=1, gpu_percent=0.0, starts=2, rejected=1)]
+    rare = {"gpu_percent", "gpu_bytes", "starts", "rejected"}
 
     assert shown(197, everything) == list(BY_NAME)
     assert shown(197, PLAIN_ROWS) == [name for name in BY_NAME if name not in rare]
 
 
-def test_a_gpu_at_rest_is_shown_and_no_restart_is_not():
-    rows = [row("1", gpu_percent=0.0, restarts=0, rejected=0)]
+def test_a_gpu_at_rest_is_shown_and_a_first_start_is_not():
+    rows = [row("1", gpu_percent=0.0, starts=1, rejected=0)]
 
     assert "gpu_percent" in shown(None, rows)
-    assert not {"gpu_bytes", "restarts", "rejected"} & set(shown(None, rows))
+    assert not {"gpu_bytes", "starts", "rejected"} & set(shown(None, rows))
 
 
 @given(width=st.integers(0, 220), rows=some_rows)

@@ -147,6 +147,16 @@ def test_rules_that_change_during_a_round_are_those_of_the_round():
     assert (of_another.quorum, of_another.deadline_s) == (2, None)
 
 
+def test_only_the_latest_round_keeps_how_alike_its_clients_were():
+    alike = {"similarity": [[1.0, None], [None, None]], "similarity_clients": ["1", "2"]}
+    rounds = [replace(finished(number, 2, 0.5), **alike) for number in (1, 2)]
+    state = state_of(*rounds)
+
+    assert state.latest == rounds[1]
+    assert state.history[1] == finished(1, 2, 0.5)
+    assert state_of(*rounds, finished(3, 2, 0.5)).history[2] == finished(2, 2, 0.5)
+
+
 def test_every_round_has_the_time_of_its_end():
     assert state_of(finished(1, 3, 0.5), finished(2, 3, 0.6)).round_ends == {1: START + 1, 2: START + 2}
 
@@ -227,6 +237,12 @@ def test_how_often_a_client_was_lost_outlives_its_return():
 
     assert state_of(joined("1", 0)).clients["1"].losses == 0
     assert state_of(joined("1", 0), lost, back, lost, back).clients["1"].losses == 2
+
+
+def test_what_a_client_had_received_outlives_a_sample_that_does_not_tell():
+    told = t.Sample(processes={}, clients={"1": t.ClientSample(bytes_down=5), "2": t.ClientSample()})
+
+    assert state_of(supervisor=[told, t.Sample(processes={})]).bytes_down == {"1": 5}
 
 
 def test_the_state_knows_when_its_newest_record_was_written():
