@@ -201,7 +201,10 @@ class RoundFinished(Event, frozen=True, tag="round_finished"):
     parts: SecondsByPart
     bytes_up: int
     bytes_down: int
-    similarity: list[list[float]] | None = None
+    similarity: list[list[float | None]] | None = None
+    """Cosine of each pair of deltas, estimated; null beside a delta of zeros."""
+    similarity_clients: list[str] = []
+    """Whose delta each row and column is."""
 
 
 class BrokerLost(Event, frozen=True, tag="broker_lost"):

@@ -69,7 +69,9 @@ def json_type(annotation):
     if origin is types.UnionType:
         return " or ".join(map(json_type, members))
     if origin in (list, dict):
-        return f"{'array' if origin is list else 'object'} of {json_type(members[-1])}"
+        element = json_type(members[-1])
+        is_union = get_origin(members[-1]) is types.UnionType
+        return f"{'array' if origin is list else 'object'} of {f'({element})' if is_union else element}"
     names = {str: "string", int: "integer", float: "number", bool: "boolean", Any: "any", type(None): "null"}
     return {**names, **SAMPLES}[annotation]
 
@@ -81,7 +83,7 @@ def specified():
         if heading := re.fullmatch(r"#+ (`?)([\w. ]+?)`?", line):
             fields = tables[heading[2]] = {}
             events |= {heading[2]} if heading[1] else set()
-        elif row := re.fullmatch(r"\| `(\w+)` \| ([\w ]+) \| (.+) \|", line):
+        elif row := re.fullmatch(r"\| `(\w+)` \| ([\w ()]+) \| (.+) \|", line):
             fields[row[1]] = row[2]
     return {heading: fields for heading, fields in tables.items() if fields or heading in events}
 

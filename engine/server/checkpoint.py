@@ -42,6 +42,8 @@ class RoundSummary(msgspec.Struct, frozen=True, kw_only=True):
     bytes_down: int = 0
     seconds: float | None = None
     parts: SecondsByPart = {}
+    similarity: list[list[float | None]] | None = None
+    similarity_clients: list[str] = []
 
 
 class CheckpointHeader(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ import numpy as np
 from engine import telemetry
 from engine.config import RunConfig
 from engine.core.exact_sum import ExactSum
+from engine.core.projection import sketch
 from engine.core.update import ClientUpdate
 from engine.core.weights import Weights
 from engine.errors import TooFewClients
@@ -25,7 +26,7 @@ from engine.server.evaluation import Evaluated, EvaluationWorker
 from engine.server.intake import Arrival
 from engine.server.message_loop import MessageLoop
 from engine.server.metrics import ServerMetrics, append_row, rewrite_rows
-from engine.server.round import Contribution, Round
+from engine.server.round import MOST_COMPARED, Contribution, Round
 from engine.server.takeover import Takeover, take_over
 from engine.strategies import open_strategy
 from engine.training.base import Evaluator
@@ -274,6 +275,8 @@ class FederatedServer:
         current.contributions[update.client] = contribution
         self.metrics.client_updates.append((update.round, update.client, update.num_examples, norm))
         self._loop.acknowledge(arrival, update, contribution, norm)
+        if len(current.cohort) <= MOST_COMPARED:  # two passes over the delta for which no client has to wait
+            current.sketches[update.client] = sketch(update.delta, self.config.seed)
 
     def _close_round(self, weights: Weights) -> None:
         current = self._loop.the_round()
@@ -361,6 +364,8 @@ class FederatedServer:
             parts={**summary.parts, "evaluation": evaluated.seconds},
             bytes_up=summary.bytes_up,
             bytes_down=summary.bytes_down,
+            similarity=summary.similarity,
+            similarity_clients=summary.similarity_clients,
         )
         self._journal.record(event)
         append_row(self.run_dir / "metrics.csv", event)

@@ -18,6 +18,9 @@ _WARNINGS = (
     telemetry.Failure,
 )
 
+_UNSAID = ("similarity", "similarity_clients")
+"""Fields that are for machines: a log has one line for each event."""
+
 
 class Journal:
     """The server's memory of the run.
@@ -42,7 +45,9 @@ class Journal:
         self._log.append(event)
         self.history.note(event)
         fields = {
-            key: value for key, value in msgspec.to_builtins(event).items() if value not in (None, "", [], {})
+            key: value
+            for key, value in msgspec.to_builtins(event).items()
+            if value not in (None, "", [], {}) and key not in _UNSAID
         }
         name = fields.pop("type")
         level = logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO

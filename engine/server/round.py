@@ -4,7 +4,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from engine.core.projection import Sketch
 from engine.core.update import TrainingMetrics
+
+MOST_COMPARED = 32
+"""Clients of a cohort whose deltas are compared, pair by pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Round:
     resumed: bool = False
     """An earlier server opened it: its duration is not known."""
     contributions: dict[str, Contribution] = field(default_factory=dict)
+    sketches: dict[str, Sketch] = field(default_factory=dict)
+    """By client, what tells how alike the deltas are; none where the cohort is too large to compare."""
     left: set[str] = field(default_factory=set)
     is_closed: bool = False
 

@@ -1,6 +1,7 @@
 """What is told of a round and of an update, in numbers. Pure."""
 
 from engine import telemetry
+from engine.core.projection import cosines
 from engine.core.update import ClientUpdate
 from engine.server.checkpoint import RoundSummary
 from engine.server.round import Contribution, Round
@@ -50,6 +51,7 @@ def summarise(current: Round, *, now: float, aggregation_s: float, bytes_down: i
     if last.train_s is not None:
         parts["training"] = last.train_s
         parts["transfer"] = max(0.0, last.accepted_at - current.opened_at - last.train_s)
+    compared = [client for client in current.cohort if client in current.sketches]
     return RoundSummary(
         updates=len(current.contributions),
         examples=current.num_examples,
@@ -57,4 +59,6 @@ def summarise(current: Round, *, now: float, aggregation_s: float, bytes_down: i
         bytes_down=bytes_down,
         seconds=None if current.resumed else now - current.opened_at,
         parts={} if current.resumed else parts,
+        similarity=cosines([current.sketches[client] for client in compared]) if compared else None,
+        similarity_clients=compared,
     )

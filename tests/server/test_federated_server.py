@@ -3,6 +3,7 @@
 import csv
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,6 +85,104 @@ def test_the_order_of_the_updates_changes_nothing(federation, undisturbed):
         play_all(running, *(peers[client] for client in order))
 
         assert run.digests() == undisturbed
+
+
+# --- how alike the updates of a round are
+
+
+def cosine(one, other):
+    one, other = one.delta.astype(np.float64), other.delta.astype(np.float64)
+    return one @ other / (np.linalg.norm(one) * np.linalg.norm(other))
+
+
+def similar_updates(peers, opened):
+    """One direction, its opposite, and one that has nothing to do with them."""
+    one, _, three = (peer.update(1, opened.base) for peer in peers)
+    return [one, replace(one, client="2", delta=-one.delta), three]
+
+
+def test_a_round_tells_how_alike_the_updates_of_its_clients_were(federation):
+    run = federation(rounds=1)
+    running = run.start_server()
+    peers = run.peers("1", "2", "3")
+    opened = peers[0].wait_for(RoundOpened, round=1)
+    updates = similar_updates(peers, opened)
+    for peer, update in reversed(list(zip(peers, updates, strict=True))):
+        assert peer.verdict(peer.send_update(update)) == "held"
+    running.finish()
+
+    (finished,) = run.events(telemetry.RoundFinished)
+    assert finished.similarity_clients == ["1", "2", "3"]
+    assert [row[at] for at, row in enumerate(finished.similarity)] == [1.0, 1.0, 1.0]
+    assert finished.similarity[0][1] == -1.0
+    assert finished.similarity[0][2] == pytest.approx(cosine(updates[0], updates[2]), abs=0.3)
+
+
+def test_who_was_not_heard_is_not_compared(federation):
+    run = federation(quorum=2, rounds=1)
+    running = run.start_server()
+    _, two, three = run.peers("1", "2", "3")
+    play(1, three, two)
+    running.finish()
+
+    assert run.events(telemetry.RoundFinished)[0].similarity_clients == ["2", "3"]
+
+
+def test_an_update_of_zeros_is_compared_to_nothing(federation):
+    run = federation(clients=1, parts=1, rounds=1)
+    running = run.start_server()
+    (peer,) = run.peers("1")
+    opened = peer.wait_for(RoundOpened, round=1)
+    update = peer.update(1, opened.base)
+    peer.verdict(peer.send_update(replace(update, delta=np.zeros_like(update.delta))))
+    running.finish()
+
+    assert run.events(telemetry.RoundFinished)[0].similarity == [[None]]
+
+
+def test_a_restarted_server_compares_what_it_reads_again(federation):
+    calm, run = federation(rounds=1), federation(rounds=1)
+    for one in (calm, run):
+        running = one.start_server()
+        peers = one.peers("1", "2", "3")
+        play(1, *peers[:2])
+        if one is run:
+            running.kill()
+            running = one.start_server()
+            peers[0].wait_for(RoundOpened, count=2, round=1)
+        play(1, peers[2])
+        running.finish()
+
+    (expected,), (finished,) = (one.events(telemetry.RoundFinished) for one in (calm, run))
+    assert finished.similarity == expected.similarity
+    assert finished.similarity_clients == ["1", "2", "3"]
+
+
+def test_a_round_that_an_earlier_server_closed_keeps_its_comparison(federation):
+    run = federation(rounds=1)
+    running = run.start_server(evaluator=FailingEvaluator(run.config))
+    play(1, *run.peers("1", "2", "3"))
+    with pytest.raises(DataError):
+        running.finish()
+    run.start_server().finish()
+
+    (finished,) = run.events(telemetry.RoundFinished)
+    assert finished.similarity_clients == ["1", "2", "3"]
+    assert len(finished.similarity) == 3
+
+
+def test_more_clients_than_a_screen_can_show_are_not_compared(federation, monkeypatch):
+    monkeypatch.setattr("engine.server.federated_server.MOST_COMPARED", 2)
+    run = federation(rounds=1)
+    running = run.start_server()
+    play(1, *run.peers("1", "2", "3"))
+    running.finish()
+
+    (finished,) = run.events(telemetry.RoundFinished)
+    assert (finished.similarity, finished.similarity_clients) == (None, [])
+
+
+# --- what comes in pieces, twice or late
 
 
 def test_an_update_of_several_records_is_one_update(federation):
