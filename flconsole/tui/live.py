@@ -97,7 +97,8 @@ class LiveSource:
 
 
 def _liveness(seen: _Seen) -> Liveness:
-    if seen.is_alive:
+    """A run whose last line is written has ended, although its supervisor is seen for a moment longer."""
+    if seen.is_alive and (seen.snapshot.state.outcome is None or seen.loading is not None):
         return Liveness.RUNNING
     if seen.loading is None and seen.snapshot.state.outcome is None:
         return Liveness.GONE
