@@ -9,7 +9,7 @@ from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widget import Widget
 
-from flconsole.tui.actions import Place
+from flconsole.tui.actions import BY_NAME, Place
 from flconsole.tui.bindings import bindings
 from flconsole.tui.control import Control
 from flconsole.tui.failures import Failures
@@ -71,7 +71,7 @@ class RunScreen(Control, Failures, Screen[None]):
         self._watch = Watch()
 
     def compose(self) -> ComposeResult:
-        yield StatusLine()
+        yield StatusLine(resume_key=self.keys.spelled(BY_NAME["resume-run"]))
         yield PaneTabs()
         with Container(id="panes"):  # in the order of the layouts that show all of them
             yield ClientsPane(id="clients")

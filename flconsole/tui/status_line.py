@@ -10,18 +10,23 @@ from flconsole.tui.view import View
 
 
 class StatusLine(Widget):
-    """Two rows: what runs and how it is, and where it stands. Each is sent again when its text changes."""
+    """Two rows: what runs and how it is, and where it stands. Each is sent again when its text changes.
+
+    Args:
+        resume_key: the key that goes on with a run whose supervisor was killed.
+    """
 
     DEFAULT_CSS = "StatusLine { height: 2; }"
 
-    def __init__(self) -> None:
+    def __init__(self, *, resume_key: str) -> None:
         super().__init__(id="status")
+        self._resume_key = resume_key
         self._view: View | None = None
         self._rows = (Text(), Text())
 
     def show(self, view: View) -> None:
         self._view = view
-        rows = status_rows(view, self.size.width)
+        rows = status_rows(view, self.size.width, self._resume_key)
         for y, (row, before) in enumerate(zip(rows, self._rows, strict=True)):
             if row != before:
                 self.refresh(Region(0, y, self.size.width, 1))

@@ -35,14 +35,16 @@ class Part(NamedTuple):
     can_be_cut: bool = False
 
 
-def status_rows(view: View, width: int) -> tuple[Text, Text]:
+def status_rows(view: View, width: int, resume_key: str = "R") -> tuple[Text, Text]:
     """The two rows of the status line: what runs and how it is, and where it stands.
 
     Args:
         view: the run.
         width: cells of a row.
+        resume_key: what to press to go on with a run whose supervisor was killed.
     """
-    return _fitted(_what_runs(view, width), width), _fitted(_where_it_stands(view, width >= WIDE), width)
+    what_runs = _what_runs(view, width, resume_key)
+    return _fitted(what_runs, width), _fitted(_where_it_stands(view, width >= WIDE), width)
 
 
 def _fitted(parts: Sequence[Part], width: int) -> Text:
@@ -63,11 +65,11 @@ def _fitted(parts: Sequence[Part], width: int) -> Text:
 # --- the first row
 
 
-def _what_runs(view: View, width: int) -> list[Part]:
+def _what_runs(view: View, width: int, resume_key: str) -> list[Part]:
     config = view.config
     parts = [
         Part(Text(visible(view.run_dir.name), BOLD), 0, can_be_cut=True),
-        Part(_liveness(view), 1),
+        Part(_liveness(view, resume_key), 1),
         Part(Text(_data(view, width)), 2, can_be_cut=True),
         Part(Text(visible(config.model)), 3),
         Part(Text(config.mode), 4),
@@ -84,11 +86,11 @@ def _what_runs(view: View, width: int) -> list[Part]:
     return parts
 
 
-def _liveness(view: View) -> Text:
+def _liveness(view: View, resume_key: str) -> Text:
     """Whether the run goes on, and for how long it does or did."""
     state = view.snapshot.state
     if view.liveness is Liveness.GONE:
-        return Text("supervisor gone: R resumes", BAD)
+        return Text(f"supervisor gone: {resume_key} resumes", BAD)
     elapsed = UNKNOWN if state.started_at is None else clock(view.as_of - state.started_at)
     if state.outcome is None and view.liveness is Liveness.RUNNING:
         return (
@@ -133,6 +135,8 @@ def _where_it_stands(view: View, is_wide: bool) -> list[Part]:
     parts = [Part(_round(state, view.config.clients), 0)]
     if view.loading is not None:
         parts.insert(0, Part(Text(f"reading the history: {view.loading:.0%}", WARNING), 0))
+    if view.error:
+        parts.insert(0, Part(Text(view.error, BAD), 0, can_be_cut=True))
     if goes_on and state.round is not None:
         parts.append(Part(_updates(state.round, view.as_of, is_wide), 2))
     parts.append(Part(_accuracy(state, is_wide), 3))

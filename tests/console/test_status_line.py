@@ -182,6 +182,20 @@ def test_a_supervisor_that_is_gone_says_how_to_go_on(width):
     assert "server" not in second
 
 
+def test_the_key_that_resumes_is_the_users_own():
+    stage = training()
+    stage.liveness = Liveness.GONE
+
+    assert "supervisor gone: F8 resumes" in status_rows(stage.view(), 80, "F8")[0].plain
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_keeps_the_console_from_newer_records_comes_first(width):
+    view = replace(training().view(), error="events.jsonl: Input/output error")
+
+    assert status_rows(view, width)[1].plain.startswith("events.jsonl: Input/output error")
+
+
 @pytest.mark.parametrize(
     ("kind", "reason", "expected", "told"),
     [

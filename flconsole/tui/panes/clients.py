@@ -81,6 +81,8 @@ class ClientTable(LineView):
         self.filter = self.filter if filter_text is None else filter_text
         wanted = filter(row_filter(self.filter), self.rows)
         self.shown = sort_rows(wanted, self.order.column, reverse=self.order.reverse)
+        if self._followed is None and self.at_cursor is not None:
+            self._followed = self.at_cursor.id
         for index, row in enumerate(self.shown):
             if row.id == self._followed and index != self.cursor:
                 self.cursor = index
