@@ -45,7 +45,8 @@ class Guide(Widget):
         meant = [a for a in ACTIONS if a.place in places and event.key in self.keys.of(a)]
         if meant and all(map(self.why_not, meant)):
             event.stop()
-            self.tell(f"{meant[0].title}: {self.why_not(meant[0])}", "warning")
+            action = next((a for a in meant if self.view.liveness in a.when), meant[0])
+            self.tell(f"{action.title}: {self.why_not(action)}", "warning")
 
     def action_help(self) -> None:
         from flconsole.tui.dialogs.help import Help
