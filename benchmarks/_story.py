@@ -14,7 +14,6 @@ from engine import telemetry as t
 _PARAMETERS = 62_006
 _EXAMPLES = 1_437
 """Of all parts together."""
-_KILLED = "killed by the operator"
 _BYTES_PER_UPDATE = 248_440
 _NO_GPU = "INTERNAL: CUDA error: Failed call to cuInit: UNKNOWN ERROR (303)"
 
@@ -177,6 +176,7 @@ class _Teller(Scribe):
     def _finished(self, number: int, cohort: tuple[str, ...], training_s: float) -> list[Moment]:
         """`round_finished`: the evaluation goes on beside the next round's beginning."""
         loss, accuracy = invent.learnt(self.random, self._progress(number), 0.02)
+        similarity = invent.similarity(self.random, cohort, self._progress(number))
         parts = {
             "waiting": round(self.random.uniform(0.0002, 0.0008), 6),
             "training": training_s,
@@ -196,7 +196,8 @@ class _Teller(Scribe):
             parts=parts,
             bytes_up=_BYTES_PER_UPDATE * len(cohort),
             bytes_down=_BYTES_PER_UPDATE * len(cohort) + 1_280,
-            similarity=invent.similarity(self.random, cohort, self._progress(number)),
+            similarity=similarity,
+            similarity_clients=[] if similarity is None else list(cohort),
         )
         return self.event(finished, parts["evaluation"], logged=self._is_logged(number))
 
@@ -223,7 +224,9 @@ class _Teller(Scribe):
 
     def _client_is_added(self) -> list[Moment]:
         client = str(self.story.clients)
-        moments = self.command("add-client", {"count": 1}, f"started client {client}")
+        moments = self.command(
+            "add-client", {"count": 1, "part": None, "gpu": None}, f"started client {client}"
+        )
         moments += self.start(f"client-{client}", after=0.02)
         self.now += 0.9
         return moments + self._join(client)
@@ -249,7 +252,7 @@ class _Teller(Scribe):
     def _rules_are_changed(self) -> list[Moment]:
         self.quorum, self.deadline_s = self.story.clients - 2, 30.0
         arguments = {"quorum": self.quorum, "deadline_s": self.deadline_s}
-        return self.command("set", arguments, f"quorum {self.quorum}, deadline 30 s")
+        return self.command("set", arguments, f"from now on: quorum {self.quorum}, deadline_s 30.0")
 
     def _client_crashes(self) -> list[Moment]:
         name, reason = "client-5", f"exit code 1: {_LAST_WORDS}"
@@ -272,7 +275,7 @@ class _Teller(Scribe):
         return moments
 
     def _federation_is_paused(self) -> list[Moment]:
-        moments = self.command("pause", {}, "the federation pauses after the open round")
+        moments = self.command("pause", {}, "no other round is opened until the federation is unpaused")
         moments += self.event(t.FederationPaused(), 0.01)
         self.now += 12.0
         moments += self.command("unpause", {}, "the federation goes on")
@@ -280,8 +283,10 @@ class _Teller(Scribe):
 
     def _client_is_killed(self) -> list[Moment]:
         moments = self.command("kill-client", {"client": "4", "hard": True}, "client 4 is being killed")
-        moments += self.exit("client-4", signal="SIGKILL", will_restart=False, reason=_KILLED, after=0.02)
-        moments += self.event(t.ClientLeft(client="4", reason=_KILLED), 0.03)
+        moments += self.exit(
+            "client-4", signal="SIGKILL", will_restart=False, reason=t.KILLED_BY_OPERATOR, after=0.02
+        )
+        moments += self.event(t.ClientLeft(client="4", reason=t.KILLED_BY_OPERATOR), 0.03)
         self.members.remove("4")
         self.now += 0.1
         return moments

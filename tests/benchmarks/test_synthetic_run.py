@@ -43,8 +43,8 @@ def test_every_incident_is_in_the_timeline(run_dir):
         told = "\n".join(entry.text for entry in advance_all(Snapshot(), feed.read()).timeline.entries)
     for words in (
         "client 8 joined", "client 2 lost", "client 2 is back", "update of client 3 rejected",
-        "operator: set",
-        "MemoryError", "broker restarted as planned", "paused", "operator: kill-client", "client 4 left",
+        "operator: set", "MemoryError", "broker restarted as planned", "operator: pause",
+        "operator: kill-client", "client-4 was killed by the operator",
     ):  # fmt: skip
         assert words in told
 
