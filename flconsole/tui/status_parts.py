@@ -16,6 +16,8 @@ from flconsole.tui.view import Liveness, View
 NARROW, WIDE = 80, 160
 """Below the one, words are shortened; from the other on there is room for long ones and more figures."""
 _SEPARATOR = Text(" · ", style=DIM)
+_WIDEST_NAME, _WIDEST_ID = 32, 20
+"""Cells of a run's name; what was named by a person may be longer than an id, and gives way to a stand-in."""
 _LEAST_CUT = 12
 """Cells below which half a sentence says nothing."""
 _ON_THE_WAY = (Liveness.RUNNING, Liveness.REPLAY)
@@ -66,9 +68,10 @@ def _fitted(parts: Sequence[Part], width: int) -> Text:
 
 
 def _what_runs(view: View, width: int, resume_key: str) -> list[Part]:
-    config = view.config
+    config, name = view.config, Text(visible(view.run_dir.name), BOLD)
+    name.truncate(_WIDEST_NAME if width >= NARROW else _WIDEST_ID, overflow="ellipsis")
     parts = [
-        Part(Text(visible(view.run_dir.name), BOLD), 0, can_be_cut=True),
+        Part(name, 0, can_be_cut=True),
         Part(_liveness(view, resume_key), 1),
         Part(Text(_data(view, width)), 2, can_be_cut=True),
         Part(Text(visible(config.model)), 3),
@@ -93,11 +96,9 @@ def _liveness(view: View, resume_key: str) -> Text:
         return Text(f"supervisor gone: {resume_key} resumes", BAD)
     elapsed = UNKNOWN if state.started_at is None else clock(view.as_of - state.started_at)
     if state.outcome is None and view.liveness is Liveness.RUNNING:
-        return (
-            Text(f"paused, {elapsed} elapsed", WARNING)
-            if state.paused
-            else Text(f"running for {elapsed}", GOOD)
-        )
+        if state.paused:
+            return Text(f"paused, {elapsed} elapsed", WARNING)
+        return Text(f"running for {elapsed}", GOOD)
     ending = f"at {elapsed}" if state.outcome is None else _ending(state.outcome)
     if view.liveness is Liveness.REPLAY:
         return Text(f"replay: {ending}", BOLD)
@@ -106,9 +107,8 @@ def _liveness(view: View, resume_key: str) -> Text:
 
 def _ending(outcome: telemetry.RunEnded) -> str:
     verb = type(outcome).__name__.removeprefix("Run").lower()
-    return (
-        f"{verb} {'in' if isinstance(outcome, telemetry.RunFinished) else 'after'} {clock(outcome.seconds)}"
-    )
+    preposition = "in" if isinstance(outcome, telemetry.RunFinished) else "after"
+    return f"{verb} {preposition} {clock(outcome.seconds)}"
 
 
 def _data(view: View, width: int) -> str:
@@ -163,8 +163,7 @@ def _updates(current: Round, now: float, is_wide: bool) -> Text:
     rules = [f"quorum {current.quorum}"] if current.quorum < len(current.cohort) else []
     if current.deadline_s is not None:
         left = current.deadline_s - (now - current.opened_at)
-        rules.append(f"{clock(left)} to the deadline" if is_wide else f"{clock(left)}")
-        rules[-1] = rules[-1] if left >= 0 else f"overdue {clock(-left)}"
+        rules.append(f"due in {clock(left)}" if left >= 0 else f"overdue {clock(-left)}")
     if rules:
         text.append(f" ({', '.join(rules)})")
     missing = [client for client in current.cohort if client not in current.accepted]
@@ -215,10 +214,14 @@ def _time_left(view: View, is_wide: bool) -> list[Part]:
 
 
 def _health(view: View, is_wide: bool) -> list[Part]:
+    """How the server and the broker are; in few words where both are well."""
     server, broker = _server(view), _broker(view, is_wide)
-    if is_wide or server.style or broker.style:
-        return [Part(server, 1 if server.style else 5), Part(broker, 1 if broker.style else 6)]
-    return [Part(Text("server, broker up"), 5)] if server and broker else [Part(server or broker, 5)]
+    if not (is_wide or server.style or broker.style):
+        return [Part(Text("server, broker up"), 5)]
+    return [
+        Part(text, 1 if text.style in (WARNING, BAD) else rank, can_be_cut=True)
+        for text, rank in ((server, 5), (broker, 6))
+    ]
 
 
 def _server(view: View) -> Text:
@@ -231,23 +234,22 @@ def _broker(view: View, is_wide: bool) -> Text:
     if state.broker.lost_since is not None:
         lost = f"broker lost for {clock(view.as_of - state.broker.lost_since)}"
         return Text(f"{lost}: {visible(state.broker.reason)}" if is_wide else lost, BAD)
-    if address is not None:
-        return Text(f"broker {visible(address)}" if is_wide else "broker up")
-    return _process(state.processes.get("broker"), "broker", "broker embedded" if is_wide else "broker up")
+    if address is None:
+        up = "broker embedded" if is_wide else "broker up"
+        return _process(state.processes.get("broker"), "broker", up)
+    if state.server is None:  # nobody has reached it yet
+        return Text(f"broker {UNKNOWN}", DIM)
+    return Text(f"broker {visible(address)}" if is_wide else "broker up")
 
 
 def _process(process: Process | None, name: str, up: str) -> Text:
-    """How a process of the run is; styled only where that is not well."""
-    if process is None:
-        return Text(f"{name} {UNKNOWN}")
-    if process.pid is not None:
+    """How a process of the run is; without a style only where that is well."""
+    if process is not None and process.pid is not None:
         return Text(up)
-    if process.exit is None:
-        return Text(f"{name} {UNKNOWN}")
-    how = "restarting" if process.exit.will_restart else "down"
-    return Text(
-        f"{name} {how}: {visible(process.exit.reason)}", WARNING if process.exit.will_restart else BAD
-    )
+    if process is None or process.exit is None:
+        return Text(f"{name} {UNKNOWN}", DIM)
+    how, style = ("restarting", WARNING) if process.exit.will_restart else ("down", BAD)
+    return Text(f"{name} {how}: {visible(process.exit.reason)}", style)
 
 
 def _more_figures(state: RunState) -> list[Part]:
