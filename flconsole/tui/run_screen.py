@@ -14,7 +14,7 @@ from flconsole.tui.bindings import bindings
 from flconsole.tui.control import Control
 from flconsole.tui.failures import Failures
 from flconsole.tui.key_line import KeyLine
-from flconsole.tui.keys import Keys
+from flconsole.tui.keys import Keys, spell
 from flconsole.tui.layout import PANES, Layout, choose, rows_for_clients, visible
 from flconsole.tui.news import Watch
 from flconsole.tui.pane_tabs import PaneTabs
@@ -71,7 +71,7 @@ class RunScreen(Control, Failures, Screen[None]):
         self._watch = Watch()
 
     def compose(self) -> ComposeResult:
-        yield StatusLine(resume_key=self.keys.spelled(BY_NAME["resume-run"]))
+        yield StatusLine(resume_key=spell(self.keys.of(BY_NAME["resume-run"])[0]))
         yield PaneTabs()
         with Container(id="panes"):  # in the order of the layouts that show all of them
             yield ClientsPane(id="clients")
