@@ -1,13 +1,30 @@
 """Follows a log that its process writes and the supervisor rotates, without ever reading much at once."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+MOST_LINES = 20_000
+"""Taken at once, however short they are."""
 _FINGERPRINT_BYTES = 64
 _TORN_S = 1.0
 """Seconds after which the beginning of a line is taken for all of it: its writer waits, or died."""
+
+
+def rotated_part(path: Path) -> Path:
+    """The file to which the lines of a log are moved when it gets large."""
+    return path.with_name(f"{path.name}.1")
+
+
+def log_size(path: Path) -> int:
+    """Bytes of a log together with its rotated part."""
+    size = 0
+    for part in (path, rotated_part(path)):
+        with contextlib.suppress(FileNotFoundError):
+            size += part.stat().st_size
+    return size
 
 
 class Chunk(NamedTuple):
@@ -34,7 +51,7 @@ class LogFollower:
 
     def __init__(self, path: Path, *, tail_bytes: int, max_bytes: int = 1_000_000) -> None:
         self.path, self._tail_bytes, self._max_bytes = path, tail_bytes, max_bytes
-        self._rotated = path.with_name(f"{path.name}.1")
+        self._rotated = rotated_part(path)
         self._position: int | None = None
         """Just after the last line read; None before the first look."""
         self._fingerprint = b""
@@ -80,7 +97,12 @@ class LogFollower:
         self._is_torn = size < len(data)
         self._position += skipped + size
         self._fingerprint = ((b"" if skipped else self._fingerprint) + data[:size])[-_FINGERPRINT_BYTES:]
-        return Chunk(before.lines + lines, status.st_mtime, gap)
+        lines, size = _newest(before.lines + lines)
+        if is_first:
+            self.older_bytes += size
+        elif size:
+            gap = gap or _passed_over(size, self.path)
+        return Chunk(lines, status.st_mtime, gap)
 
     def _split(self, data: bytes, *, is_final: bool) -> tuple[list[bytes], int]:
         """The whole lines at the beginning of `data`, and how many bytes they are."""
@@ -131,6 +153,12 @@ def _read_tail(file: BinaryIO, start: int, end: int, max_bytes: int) -> tuple[by
     data = os.pread(file.fileno(), max_bytes + 1, end - max_bytes - 1)
     begin = data.find(b"\n") + 1
     return data[begin:], end - len(data) + begin - start
+
+
+def _newest(lines: list[bytes]) -> tuple[list[bytes], int]:
+    """The last `MOST_LINES` lines, and the size of those before."""
+    older = lines[:-MOST_LINES]
+    return lines[-MOST_LINES:], sum(map(len, older)) + len(older)
 
 
 def _bytes_before(file: BinaryIO, position: int, size: int) -> bytes:

@@ -177,11 +177,12 @@ class Rows:
             end += max(1, -(-len(text) // self._step(text)))
             self._ends.append(end)
 
-    def drop(self, count: int) -> None:
-        """Takes away lines from the beginning."""
-        if count:
-            self._dropped = self._ends[count - 1]
-            del self._ends[:count]
+    def drop(self, count: int) -> int:
+        """Takes away lines from the beginning; returns how many rows those were."""
+        rows = self.before(count)
+        self._dropped += rows
+        del self._ends[:count]
+        return rows
 
     def before(self, index: int) -> int:
         """How many rows stand before a line, or before the end."""

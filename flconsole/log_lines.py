@@ -116,6 +116,11 @@ class LineParser:
             self._ts = next((stamp[0] for stamp in stamps if stamp and stamp[0] is not None), written_at)
         return [self._line(text, stamp) for text, stamp in zip(texts, stamps, strict=True)]
 
+    def time_of(self, line: bytes) -> float | None:
+        """When a line says that it was written."""
+        stamp = self._stamp(to_text(line))
+        return None if stamp is None else stamp[0]
+
     def note(self, text: str, written_at: float) -> Line:
         """A line of the console's own among those of the log."""
         return Line(self._process, written_at if self._ts is None else self._ts, Level.WARNING, f"[{text}]")

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -14,6 +15,7 @@ from textual.scrollbar import ScrollTo
 
 from flconsole.log_filter import FilteredLog, Found, Rows, find
 from flconsole.log_lines import Line
+from flconsole.log_store import LogStore
 from flconsole.tui.line_view import LineView
 from flconsole.tui.style import DIM, LEVELS, process_style
 
@@ -47,7 +49,7 @@ class LogView(LineView):
 
     def __init__(self) -> None:
         super().__init__(id="log-view")
-        self.shown_log: FilteredLog | None = None
+        self.shown_log = FilteredLog(LogStore(Path()))
         self.is_following = True
         self.pattern: re.Pattern[str] | None = None
         """What is searched for."""
@@ -70,19 +72,24 @@ class LogView(LineView):
     @property
     def lines(self) -> list[Line]:
         """All lines that are shown, in view or not."""
-        return [] if self.shown_log is None else self.shown_log.lines[: self._end]
+        return self.shown_log.lines[: self._end]
+
+    @property
+    def count(self) -> int:
+        """How many lines are shown, in view or not."""
+        return self._end
 
     @property
     def new(self) -> int:
         """How many lines have come since following was let go."""
-        if self.is_following or self.shown_log is None:
+        if self.is_following:
             return 0
         return self.shown_log.new + max(0, self._end - self._left_at)
 
     @property
     def visible_lines(self) -> list[Line]:
         """The lines of which at least a row is in view."""
-        if self.shown_log is None or not self._end:
+        if not self._end:
             return []
         first, _part = self._line_at(self._top)
         last, _part = self._line_at(min(self._top + self.page_lines, self.num_lines) - 1)
@@ -95,7 +102,7 @@ class LogView(LineView):
 
     @property
     def place(self) -> Spot:
-        line = self.shown_log.lines[self.first_in_view] if self.shown_log is not None and self._end else None
+        line = self.shown_log.lines[self.first_in_view] if self._end else None
         return Spot(line, self.is_following)
 
     def open(self, log: FilteredLog, place: Spot) -> None:
@@ -114,17 +121,20 @@ class LogView(LineView):
         """Shows what was in view there."""
         self.is_following = place.is_following
         self._draw()
-        if not self.is_following and self.shown_log is not None and place.line is not None:
+        if not self.is_following and place.line is not None:
             self._scroll_to_line(self.shown_log.index_of(place.line))
 
     def look(self) -> None:
         """Finds what is new; draws it where it can be seen."""
-        if self.shown_log is None:
-            return
         if len(self.shown_log.names) != len(self._names):
             self._rebuild(self.first_in_view)
         has_new = self.shown_log.collect()
-        if has_new and (self.is_following or self.until is not None):
+        has_older = self.shown_log.older != self.older
+        if self.until is not None and has_new:  # other lines, maybe: those around another moment
+            place = self.place
+            self._take()
+            self.return_to(place)
+        elif self.is_following and (has_new or has_older):
             self._take()
             self._draw()
 
@@ -156,7 +166,7 @@ class LogView(LineView):
             start: the index of the line to begin with.
             forward: whether to go to newer lines.
         """
-        if self.pattern is None or self.shown_log is None:
+        if self.pattern is None:
             return None
         self.found = find(self.lines, self.pattern, start, forward=forward)
         if self.found is not None:
@@ -181,7 +191,7 @@ class LogView(LineView):
 
     def go_to_moment(self, ts: float) -> None:
         """Goes to the last line that was written until then."""
-        if self.shown_log is not None and self._end:
+        if self._end:
             self.go_to(max(0, min(self.shown_log.end_at(ts), self._end) - 1))
 
     def action_cursor_up(self) -> None:
@@ -213,8 +223,8 @@ class LogView(LineView):
     def on_scroll_to(self, _event: ScrollTo) -> None:
         self.let_go()
 
-    def on_click(self, _event: Click) -> None:
-        """There is no cursor to put anywhere."""
+    def on_click(self, event: Click) -> None:
+        event.prevent_default()  # there is no cursor to put anywhere
 
     def _scroll_by(self, rows: int) -> None:
         """Upwards nothing follows any more; down from the last line comes what was written since."""
@@ -238,7 +248,7 @@ class LogView(LineView):
         return False
 
     def draw_line(self, index: int, width: int) -> Text:
-        if self.shown_log is None or index < self._older_rows:
+        if index < self._older_rows:
             return Text(self.older, DIM)
         at, number = self._line_at(index)
         line = self.shown_log.lines[at]
@@ -293,41 +303,37 @@ class LogView(LineView):
         return self._rows.at(max(0, row - self._older_rows))
 
     def _take(self) -> int:
-        """Lets in what was collected; returns how many lines went at the beginning."""
-        if self.shown_log is None:
-            return 0
+        """Lets in what was collected; returns how many rows further up stands what stays."""
+        older_rows = self._older_rows
         taken = self.shown_log.take()
-        self._rows.drop(taken.dropped)
+        rows = self._rows.drop(taken.dropped)
         self._rows.extend(self.shown_log.lines[len(self.shown_log.lines) - taken.added :])
         self.older = self.shown_log.older
         if self.found is not None:
             self.found = replace(self.found, index=self.found.index - taken.dropped)
         self._find_end()
         self._left_at = self._end
-        return taken.dropped
+        return rows + older_rows - self._older_rows
 
     def _take_below(self) -> None:
         """Lets in what was collected, and leaves what is in view where it is."""
-        first = self.first_in_view
-        dropped = self._take()
+        top = self._top - self._take()
         self._draw()
-        self._scroll_to_line(first - dropped)
+        self._scroll_to_row(top)
 
     def _find_end(self) -> bool:
         """Counts the lines shown; whether that is another number."""
-        before, lines = self._end, [] if self.shown_log is None else self.shown_log.lines
-        self._end = (
-            len(lines) if self.shown_log is None or self.until is None else self.shown_log.end_at(self.until)
-        )
+        before, log = self._end, self.shown_log
+        self._end = len(log.lines) if self.until is None else log.end_at(self.until)
         return self._end != before
 
     def _rebuild(self, first: int) -> None:
         """Counts all rows anew and shows the line with that index first, unless the newest is followed."""
-        self._names = () if self.shown_log is None else self.shown_log.names
+        self._names = self.shown_log.names
         self._name_cells = min(_NAME_CELLS, 1 + max(map(cell_len, self._names), default=-1))
-        self.older = "" if self.shown_log is None else self.shown_log.older
+        self.older = self.shown_log.older
         self._rows = Rows(self._text_cells if self.wraps else None)
-        self._rows.extend([] if self.shown_log is None else self.shown_log.lines)
+        self._rows.extend(self.shown_log.lines)
         self._find_end()
         self._left_at = self._end
         self._draw()
@@ -339,15 +345,11 @@ class LogView(LineView):
         return max(1, self.scrollable_content_region.width - self._name_cells)
 
     def _draw(self) -> None:
-        """Draws the lines in view: the newest, while it follows them."""
-        if not self.is_following:
-            self.lines_changed()
-            return
-        size = Size(self.size.width, self.num_lines)
-        if size != self.virtual_size:
-            self.virtual_size = size
-        self._scroll_to_row(self._last_top)
-        self.refresh(self.size.region)
+        """Draws the lines in view that are others: the newest, while they are followed."""
+        if self.is_following:
+            self.virtual_size = Size(self.size.width, self.num_lines)
+            self._scroll_to_row(self._last_top)
+        self.lines_changed()
 
     def _scroll_to_line(self, index: int) -> None:
         self._scroll_to_row(self._older_rows * bool(index) + self._rows.before(max(0, index)))

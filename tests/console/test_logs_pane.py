@@ -35,8 +35,8 @@ def stamped(second, text, level="INFO"):
 class Logs:
     """The logs of a run, the console over them, and what its screen shows."""
 
-    def __init__(self, run_dir):
-        self.stage = Stage(run_dir=run_dir)
+    def __init__(self, run_dir, monkeypatch):
+        self.stage, self.monkeypatch = Stage(run_dir=run_dir), monkeypatch
         self.folder = run_dir / "logs"
         self.folder.mkdir(parents=True)
 
@@ -105,7 +105,7 @@ def logs(tmp_path, monkeypatch):
     monkeypatch.setattr(logs_pane, "_LOOK_S", 0.02)
     for variable in ("TMUX", "STY"):
         monkeypatch.delenv(variable, raising=False)
-    return Logs(tmp_path / "run")
+    return Logs(tmp_path / "run", monkeypatch)
 
 
 def on_screen(*sizes):
@@ -452,12 +452,9 @@ async def test_where_there_is_no_room_that_is_one_clear_error_and_no_file(logs):
 @given_logs(a_long_log)
 async def test_what_is_in_view_is_copied_whole(logs):
     sent = []
-    HeadlessDriver.write, before = (lambda _driver, data: sent.append(data)), HeadlessDriver.write
-    try:
-        await logs.press("y")
-        await logs.until(lambda: logs.notices)
-    finally:
-        HeadlessDriver.write = before
+    logs.monkeypatch.setattr(HeadlessDriver, "write", lambda _driver, data: sent.append(data))
+    await logs.press("y")
+    await logs.until(lambda: logs.notices)
 
     (sequence,) = sent
     copied = base64.b64decode(re.fullmatch(r"\x1b\]52;c;(.*)\x07", sequence)[1]).decode().splitlines()
@@ -491,6 +488,21 @@ async def test_a_replay_shows_what_was_written_until_its_moment(logs):
     logs.stage.now = NOON + 3.5
     await logs.until(lambda: any(row.endswith("loss 3") for row in logs.rows))
     assert not any(row.endswith("round 4") for row in logs.rows)
+
+
+def a_large_replay(logs):
+    logs.monkeypatch.setattr(log_store, "_FIRST_BYTES", 20_000)
+    logs.write("server", *(stamped(n, f"server: round {n}") for n in range(5000)))
+    logs.stage.liveness, logs.stage.now = Liveness.REPLAY, NOON + 4000.5
+
+
+@on_screen(SMALL)
+@given_logs(a_large_replay)
+async def test_a_replay_finds_its_moment_in_logs_that_are_too_large_to_be_kept(logs):
+    for second in (4000, 10, 4999, 2500):
+        logs.stage.now = NOON + second + 0.5
+        await logs.until(lambda second=second: any(row.endswith(f" round {second}") for row in logs.rows))
+        assert not any(row.endswith(f" round {second + 1}") for row in logs.rows)
 
 
 @on_screen(SMALL)

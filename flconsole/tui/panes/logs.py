@@ -66,7 +66,10 @@ class LogsPane(Vertical):
             self._store = LogStore(view.run_dir / "logs")
             self._open()
             self.call_after_refresh(self._store.start)  # the screen is there before the logs are read
-        self.log_view.show_until(view.now if view.liveness is Liveness.REPLAY else None)
+        moment = view.now if view.liveness is Liveness.REPLAY else None
+        if self._store is not None:
+            self._store.look_at(moment)
+        self.log_view.show_until(moment)
         self._look()
 
     def show_process(self, name: str) -> None:
@@ -106,7 +109,7 @@ class LogsPane(Vertical):
             parts.append("following")
         else:
             parts.append(f"{log.new:,} new (f follows)")
-            parts.append(f"line {log.first_in_view + 1:,} of {len(log.lines):,}")
+            parts.append(f"line {log.first_in_view + 1:,} of {log.count:,}")
         if self._filter.level > _LEVELS[0]:
             parts.append(f"from {self._filter.level.name}")
         if self._filter.pattern is not None:
@@ -164,7 +167,7 @@ class LogsPane(Vertical):
         """Asks for a regular expression; the view goes to the match that is nearest while it is typed."""
         log = self.log_view
         before, place = (log.pattern, log.found), log.place
-        start = len(log.lines) if place.is_following else log.first_in_view
+        start = log.count if place.is_following else log.first_in_view
 
         def choose(text: str | None) -> str | None:
             pattern, trouble = (before[0], None) if text is None else _compile(text)
