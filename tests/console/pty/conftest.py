@@ -69,10 +69,10 @@ class RealRun:
             return
         processes = self.processes()
         self.ask("stop")
-        wait_until(lambda: not any(map(_is_alive, processes)), "all processes of the run have ended")
+        wait_until(lambda: not any(map(is_alive, processes)), "all processes of the run have ended")
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
