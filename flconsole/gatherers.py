@@ -75,23 +75,36 @@ T = TypeVar("T")
 
 
 class _News(Generic[T]):
-    """What was added to a collection that only grows."""
+    """What was added to a collection that only grows.
 
-    def __init__(self) -> None:
-        self._last: T | None = None
+    Args:
+        identity: tells the items apart.
+    """
+
+    def __init__(self, identity: Callable[[T], object]) -> None:
+        self._identity = identity
+        self._last: object = None
         self._num_seen = 0
 
     def of(self, items: Collection[T]) -> tuple[list[T], bool]:
         """New items, oldest first, and whether they are all there are: what was gathered before is void."""
         backwards = reversed(items)  # type: ignore[call-overload]  # tuples and the values of a dict both can
-        new = list(itertools.takewhile(lambda item: item is not self._last, backwards))[::-1]
+        new = list(itertools.takewhile(lambda item: self._identity(item) != self._last, backwards))[::-1]
         is_anew = not self._num_seen or self._num_seen + len(new) != len(items)
         if is_anew:
             new, self._last = list(items), None
         if new:
-            self._last = new[-1]
+            self._last = self._identity(new[-1])
         self._num_seen = len(items)
         return new, is_anew
+
+
+def _new_rounds() -> _News[RoundFinished]:
+    return _News(lambda finished: (finished.round, finished.digest))
+
+
+def _new_reports() -> _News[Report]:
+    return _News(lambda report: (report.round, report.ts))
 
 
 class _Track:
@@ -174,13 +187,13 @@ class RoundLines:
         self, style: LinesStyle, values: dict[str, RoundValue], *, is_evaluation: bool = False
     ) -> None:
         self._style, self._values, self._is_evaluation = style, values, is_evaluation
-        self._news: _News[RoundFinished] = _News()
+        self._news = _new_rounds()
         self._settings = Settings()
         self._tracks: list[_Track] = []
 
     def plot(self, look: Look) -> Plot:
         if look.settings != self._settings:
-            self._settings, self._news = look.settings, _News()
+            self._settings, self._news = look.settings, _new_rounds()
         state = look.snapshot.state
         rounds, is_anew = self._news.of(state.history.values())
         if is_anew:
@@ -219,7 +232,7 @@ class RoundTime:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._news: _News[RoundFinished] = _News()
+        self._news = _new_rounds()
         self._bars = Buckets(add_bars)
         self._latest: tuple[float, ...] = ()
 
@@ -268,7 +281,7 @@ class ClientLines:
 
     def _follow(self, client: str, curve: Curve) -> tuple[_News[Report], _Track]:
         settings, beginning = self._drawn_with
-        news, track = self._followed.get(client, (_News(), _Track(client, settings)))
+        news, track = self._followed.get(client, (_new_reports(), _Track(client, settings)))
         reports, is_anew = news.of(curve.points)
         if is_anew:
             track, previous = _Track(client, settings), None
@@ -302,15 +315,17 @@ class Similarity:
 
     def plot(self, look: Look) -> Plot:
         latest = next(reversed(look.snapshot.state.history.values()), None)
-        if latest is None or not latest.similarity:
+        if (
+            latest is None
+            or not latest.similarity
+            or len(latest.similarity) != len(latest.similarity_clients)
+        ):
             return Sentence(title=self._title, text=_why_no_similarity(latest))
-        values = tuple(tuple(map(drawable, row)) for row in latest.similarity)
-        clients = getattr(latest, "similarity_clients", None) or range(1, len(values) + 1)
         return HeatMap(
             title=self._title,
             notes=(f"round {latest.round}",),
-            ids=tuple(map(str, clients)),
-            values=values,
+            ids=tuple(latest.similarity_clients),
+            values=tuple(tuple(map(drawable, row)) for row in latest.similarity),
         )
 
 

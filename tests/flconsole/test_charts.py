@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine import telemetry as t
 from flconsole.axis import Unit
@@ -19,7 +20,8 @@ START, SECONDS = 1_767_322_800.0, 4.0
 
 def finished(number, accuracy=0.5, **more):
     fields = {
-        "round": number, "updates": 3, "examples": 300, "accuracy": accuracy, "loss": 1.0, "digest": "d",
+        "round": number, "updates": 3, "examples": 300, "accuracy": accuracy, "loss": 1.0,
+        "digest": f"{number}: {accuracy}",
         "seconds": SECONDS, "parts": {"training": 3.0, "transfer": 1.0}, "bytes_up": 1000, "bytes_down": 2000,
     }  # fmt: skip
     return t.RoundFinished(**{**fields, **more})
@@ -98,13 +100,14 @@ class TestEveryChart:
         assert ys(plot.lines[0]) == [0.3, 0.4, 0.5]
 
     def test_reads_a_round_once(self):
+        """Although the state takes the similarity out of a round once there is a later one."""
         reads = []
         gatherer = RoundLines(
             LinesStyle(title="Rounds", nothing="no rounds"), {"": lambda each: reads.append(each.round)}
         )
         rounds = [finished(number) for number in range(1, 101)]
         for length in (10, 10, 99, 100):
-            gatherer.plot(Look(snapshot=run(rounds[:length])))
+            gatherer.plot(Look(snapshot=run([replace(each) for each in rounds[:length]])))
         assert reads == [each.round for each in rounds]
 
     def test_stays_short_however_long_the_run_is(self):
@@ -212,11 +215,13 @@ class TestClients:
 
 class TestSimilarity:
     def test_is_that_of_the_latest_round_by_client(self):
-        square = [[1.0, 0.25], [0.25, 1.0]]
-        plot = plot_of("similarity", run([finished(1), finished(2, similarity=square)]))
+        square = [[1.0, 0.25], [0.25, None]]
+        latest = finished(2, similarity=square, similarity_clients=["1", "7"])
+        plot = plot_of("similarity", run([finished(1), latest]))
         assert isinstance(plot, HeatMap)
         assert plot.notes == ("round 2",)
-        assert plot.values == ((1.0, 0.25), (0.25, 1.0))
+        assert plot.ids == ("1", "7")
+        assert plot.values == ((1.0, 0.25), (0.25, None))
 
     @pytest.mark.parametrize(
         ("updates", "reason"),
