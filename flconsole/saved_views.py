@@ -1,6 +1,7 @@
 """Text that an operator keeps of what is on the screen: files in the folder `views` of the run."""
 
 import contextlib
+import itertools
 import time
 from pathlib import Path
 
@@ -21,15 +22,24 @@ def save_view(run_dir: Path, name: str, text: str) -> Path:
     Raises:
         RunDirectoryError: there is no room, or no right to write there.
     """
-    folder = run_dir / "views"
-    path = folder / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() // 1_000_000 % 1000:03}.log"
-    torn = path.with_suffix(".part")
+    folder, moment = run_dir / "views", time.strftime("%Y%m%d-%H%M%S")
     try:
         folder.mkdir(exist_ok=True)
-        torn.write_text(text, encoding="utf-8", errors="backslashreplace")
-        torn.replace(path)
+        for number in itertools.count(1):
+            path = folder / f"{name}-{moment}{f'-{number}' if number > 1 else ''}.log"
+            with contextlib.suppress(FileExistsError):
+                _write_new(path, text)
+                return path
     except OSError as error:
-        with contextlib.suppress(OSError):
-            torn.unlink()
-        raise RunDirectoryError(f"{path} is not written: {error.strerror}") from error
-    return path
+        raise RunDirectoryError(f"{folder}: {name} is not written: {error.strerror}") from error
+    raise AssertionError("there is always another number")
+
+
+def _write_new(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8", errors="backslashreplace") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise

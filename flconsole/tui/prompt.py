@@ -1,6 +1,5 @@
 """One line of input above the footer: searching and filtering, as pagers and editors do it."""
 
-import string
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,29 +13,22 @@ from textual.widgets import Static
 if TYPE_CHECKING:
     from textual.widgets import Input
 
-MAX_LENGTH = 500
+    from flconsole.tui.prompt_line import PromptLine
+
 _REMEMBERED = 50
-_PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
-
-
-def _typed(character: str) -> Binding:
-    key = {",": "comma", " ": "space"}.get(character, character)
-    return Binding(key, f"type({ord(character)})", show=False)
 
 
 class Prompt(Horizontal):
     """Not there until it is asked for.
 
     Enter accepts; Escape, or going to another pane, leaves everything as it was. Up and Down bring back what
-    was accepted under the same label before. While it is open, letters are text and nothing else: those too
-    that reach the console together with the key that opened it, as over a slow line.
+    was accepted under the same label before. While it is open, letters are text and nothing else.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", show=False),
         Binding("up", "recall(-1)", show=False),
         Binding("down", "recall(1)", show=False),
-        *map(_typed, _PRINTABLE),
     ]
 
     DEFAULT_CSS = """
@@ -94,14 +86,13 @@ class Prompt(Horizontal):
         line.cursor_position = len(value)
         self.screen.set_focus(line)  # at once: the next key may be there already
 
-    def _line(self) -> "Input":
-        """The line itself, made when it is needed first: no other part of the screen edits text."""
-        from textual.widgets import Input  # noqa: PLC0415  # not on the way to the first frame
+    def _line(self) -> "PromptLine":
+        """The line itself, made when it is needed first."""
+        from flconsole.tui.prompt_line import PromptLine  # noqa: PLC0415  # not on the way to the first frame
 
-        for line in self.query(Input):
+        for line in self.query(PromptLine):
             return line
-        line = Input(compact=True, select_on_focus=False, max_length=MAX_LENGTH)
-        line.cursor_blink = False  # or an idle prompt keeps the line busy
+        line = PromptLine()
         self.mount(line, after=0)
         return line
 
@@ -115,10 +106,6 @@ class Prompt(Horizontal):
     def on_input_submitted(self, event: "Input.Submitted") -> None:
         event.stop()
         self._close(event.value)
-
-    def action_type(self, code: int) -> None:
-        """Takes a letter that was on its way to whatever had the focus before."""
-        self._line().insert_text_at_cursor(chr(code))
 
     def action_leave(self) -> None:
         self._close(None)
