@@ -2,10 +2,11 @@
 
 # ruff: noqa: PLC0415  # what a command needs is imported when it runs, so that --help comes in a blink
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -43,6 +44,12 @@ Headless = Annotated[
     ),
 ]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, and change nothing.")]
+LowBandwidth = Annotated[
+    bool | None,
+    typer.Option(
+        "--low-bandwidth/--no-low-bandwidth", help="Draw less often; over SSH that is so.", show_default=False
+    ),
+]
 
 
 @app.command()
@@ -54,15 +61,19 @@ def run(
     ] = None,
     headless: Headless = False,
     json: JsonLines = False,
+    low_bandwidth: LowBandwidth = None,
     **settings: Any,
 ) -> None:
     """Start a run. The options go before --config, that before your own defaults."""
     from flconsole import plan
 
     resolved = plan.resolve(settings, config)
+    has_screen = _has_screen(headless=headless, json=json)  # asked before anything is prepared
     raise_on_signals()  # so that what prepares the data never outlives this process
     resolved, run_dir = plan.create_run(resolved)
-    _supervise(resolved, run_dir, resumed=False, headless=headless, json=json)
+    if not has_screen:
+        _run_headless(resolved, run_dir, resumed=False, json=json)
+    _run_detached(run_dir, resumed=False, low_bandwidth=low_bandwidth)
 
 
 @app.command()
@@ -76,25 +87,35 @@ def resume(
     target_accuracy: Annotated[str | None, typer.Option(metavar="X", help="Stop at this accuracy.")] = None,
     headless: Headless = False,
     json: JsonLines = False,
+    low_bandwidth: LowBandwidth = None,
     runs_dir: RunsDir = None,
 ) -> None:
     """Continue a run that was stopped, failed or was killed."""
     from flconsole import plan
 
     run_dir = _find(run, runs_dir)
+    has_screen = _has_screen(headless=headless, json=json)
     asked = {"rounds": rounds, "duration_minutes": duration_minutes, "target_accuracy": target_accuracy}
     config = plan.reopen_run(run_dir, {key: value for key, value in asked.items() if value is not None})
     for change in plan.changed_versions(config):
         _say(f"not as at the start, the same digests cannot be promised: {change}")
-    _supervise(config, run_dir, resumed=True, headless=headless, json=json)
+    if not has_screen:
+        _run_headless(config, run_dir, resumed=True, json=json)
+    _run_detached(run_dir, resumed=True, low_bandwidth=low_bandwidth)
 
 
 @app.command()
-def attach(run: RunArgument = None, *, read_only: ReadOnly = False, runs_dir: RunsDir = None) -> None:
+def attach(
+    run: RunArgument = None,
+    *,
+    read_only: ReadOnly = False,
+    low_bandwidth: LowBandwidth = None,
+    runs_dir: RunsDir = None,
+) -> None:
     """Open the console on a run."""
     from flconsole.console import open_console
 
-    raise typer.Exit(open_console(_find(run, runs_dir), read_only=read_only))
+    raise typer.Exit(open_console(_find(run, runs_dir), read_only=read_only, low_bandwidth=low_bandwidth))
 
 
 @app.command()
@@ -266,18 +287,32 @@ def _command(given: list[str]) -> list[str]:
     return chosen
 
 
-def _supervise(config: RunConfig, run_dir: Path, *, resumed: bool, headless: bool, json: bool) -> None:
-    """Runs a federation: in this process without a screen, or detached and with the console on it."""
-    from flconsole.console import has_terminal, open_console
+def _has_screen(*, headless: bool, json: bool) -> bool:
+    from flconsole.console import has_terminal
 
-    if headless or json or not has_terminal():
-        from flconsole.headless import run_headless
+    return not headless and not json and has_terminal()
 
-        raise typer.Exit(run_headless(config, run_dir, resumed=resumed, json=json))
+
+def _run_headless(config: RunConfig, run_dir: Path, *, resumed: bool, json: bool) -> NoReturn:
+    """Runs a federation in this process."""
+    from flconsole.headless import run_headless
+
+    raise typer.Exit(run_headless(config, run_dir, resumed=resumed, json=json))
+
+
+def _run_detached(run_dir: Path, *, resumed: bool, low_bandwidth: bool | None) -> NoReturn:
+    """Runs a federation that goes on without this process, and opens the console on it."""
+    from flconsole.console import open_console
     from flconsole.detached import start_supervisor
 
-    start_supervisor(run_dir, resumed=resumed)
-    raise typer.Exit(open_console(run_dir, read_only=False))
+    raise_on_signals()
+    try:
+        start_supervisor(run_dir, resumed=resumed)
+    except (Terminated, KeyboardInterrupt):
+        if not resumed:  # nothing has happened in it
+            shutil.rmtree(run_dir, ignore_errors=True)
+        raise
+    raise typer.Exit(open_console(run_dir, read_only=False, low_bandwidth=low_bandwidth))
 
 
 def _find(name: str | None, runs_dir: Path | None) -> Path:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import platformdirs
 
+from engine.errors import ConfigError
 from engine.lifecycle import Terminated
-from flconsole.tui.terminal import Terminal
+from flconsole.tui.terminal import Terminal, TerminalUnusable
 
 
 def has_terminal() -> bool:
@@ -43,8 +44,10 @@ def open_console(run_dir: Path, *, read_only: bool, low_bandwidth: bool | None =
         The exit code.
 
     Raises:
-        TerminalUnusable: no screen can be drawn on this terminal.
+        TerminalUnusable: no screen can be drawn on this terminal, or there is none.
     """
+    if not has_terminal():
+        raise TerminalUnusable("there is no terminal to draw on; use `flconsole status`, `logs` or `events`")
     terminal = Terminal.from_environment(os.environ, low_bandwidth=low_bandwidth)
     _tell_textual(terminal, os.environ)
     try:
@@ -109,8 +112,10 @@ def _argument(run_dir: Path) -> str:
     """What to call a run on the command line: its id, where that is enough."""
     from flconsole.plan import resolve
 
-    is_usual = run_dir.parent == Path(resolve({}, None).runs_dir).resolve()
-    return run_dir.name if is_usual else str(run_dir)
+    with contextlib.suppress(ConfigError):
+        if run_dir.parent == Path(resolve({}, None).runs_dir).resolve():
+            return run_dir.name
+    return str(run_dir)
 
 
 def _told(error: Exception, run_dir: Path) -> str:

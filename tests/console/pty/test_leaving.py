@@ -1,11 +1,13 @@
 """Whichever way the console ends, the terminal is as it was, and the run does not notice."""
 
+import os
 import re
 import shlex
 import shutil
 import signal
 import sys
 
+import psutil
 import pytest
 
 from tests.console.pty.harness import ALT_SCREEN_OFF, COMMAND, RESTORED, wait_until
@@ -98,6 +100,46 @@ def test_control_q_asks_first(attach, run):
     terminal.press("d")
 
     assert terminal.exit_code() == 0
+
+
+def test_control_c_while_a_run_is_started_leaves_nothing_behind(run, open_terminal, tmp_path):
+    (tmp_path / "waiting.py").write_text(WAITING)
+    settings = ("run", "--trainer", "null", "--runs-dir", str(tmp_path / "runs"))
+    terminal = open_terminal(*settings, command=(sys.executable, str(tmp_path / "waiting.py")))
+    wait_until(lambda: b"waiting for" in terminal.output, "the supervisor is being started")
+    starter = int(re.search(rb"waiting for (\d+)", terminal.output)[1])
+
+    terminal.press("\x03")
+
+    assert terminal.exit_code() == 130
+    assert [p for p in psutil.process_iter() if _session_of(p.pid) == starter] == []
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def _session_of(pid):
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
+WAITING = """
+from flconsole import cli, detached
+
+def select(*arguments):
+    print("waiting for", starters[0].pid, flush=True)
+    return waiting(*arguments)
+
+class Popen(detached.subprocess.Popen):
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, **more)
+        starters.append(self)
+
+starters = []
+waiting, detached.select.select = detached.select.select, select
+detached.subprocess.Popen = Popen
+cli.main()
+"""
 
 
 def test_control_z_gives_the_terminal_back_to_the_shell_and_fg_brings_the_console_back(run, open_terminal):
