@@ -27,7 +27,7 @@ SecondsByPart = dict[str, float]
 """Round time by part: `waiting`, `training`, `transfer`, `aggregation`, `publishing`, `evaluation`."""
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What every line carries. `(origin, incarnation, seq)` is unique and orders the lines of one writer."""
 
     v: int
@@ -44,7 +44,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """BLAKE3 (hex) of the line before, without its newline; empty in the first line and outside the chain."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", gc=False):
     """Base of everything that is recorded."""
 
     chained: ClassVar[bool] = True

@@ -45,6 +45,8 @@ def progress(state: RunState) -> str:
         f"updates {len(current.accepted)}/{len(current.cohort)}",
         f"accuracy {number(state.accuracy)}",
     ]
+    if state.paused:
+        parts.append("paused")
     if state.broker.lost_since is not None:
         parts.append("broker lost")
     if state.seconds_left is not None:

@@ -26,9 +26,6 @@ from engine.server.round import Round
 from engine.server.rules import Rules
 from engine.server.telemetry_handler import TelemetryHandler
 
-_FEDERATION_PAUSED = "no other round is opened until the federation is unpaused"
-_FEDERATION_GOES_ON = "rounds are opened again"
-
 
 class Operators:
     """The rules that can change while the run goes on, and who changes them.
@@ -87,7 +84,7 @@ class Operators:
             case SetRound():
                 return self.rules.change(command, current)
             case Pause() | Unpause():
-                return self._pause(command)
+                return self.pauses.change(command, self._telemetry.members.clients())
             case SetPaused():
                 self.pauses.set(federation=command.federation, clients=command.clients)
             case SaveCheckpoint():
@@ -106,18 +103,3 @@ class Operators:
         if saved is None:
             return Answer(ok=False, text="there is no checkpoint yet")
         return Answer(ok=True, text=f"saved {saved}", data={"path": str(saved)})
-
-    def _pause(self, command: Pause | Unpause) -> Answer:
-        pauses, is_pause = self.pauses, isinstance(command, Pause)
-        if command.clients is None:
-            pauses.set(federation=is_pause, clients=pauses.clients)
-            return Answer(ok=True, text=_FEDERATION_PAUSED if is_pause else _FEDERATION_GOES_ON)
-        known = dict.fromkeys((*self._telemetry.members.clients(), *sorted(pauses.clients)))
-        for client in command.clients:
-            if client not in known:
-                return Answer(ok=False, text=f"there is no client {client!r}; there are {', '.join(known)}")
-        named = set(command.clients)
-        clients = pauses.clients | named if is_pause else pauses.clients - named
-        pauses.set(federation=pauses.of_federation, clients=clients)
-        effect = "left out after the open round" if is_pause else "takes part from the next round on"
-        return Answer(ok=True, text=f"client {', '.join(command.clients)}: {effect}")

@@ -3,7 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from engine import telemetry
+from engine.commands import Answer, Pause, Unpause
 from engine.server.journal import Journal
+
+_FEDERATION_PAUSED = "no other round is opened until the federation is unpaused"
+_FEDERATION_GOES_ON = "rounds are opened again"
 
 
 class Pauses:
@@ -32,6 +36,22 @@ class Pauses:
     def cohort(self, members: Sequence[str]) -> tuple[str, ...]:
         """Those who would take part in a new round."""
         return tuple(client for client in members if client not in self.clients)
+
+    def change(self, command: Pause | Unpause, members: Sequence[str]) -> Answer:
+        """Pauses or unpauses the named clients, or the federation where none is named."""
+        is_pause = isinstance(command, Pause)
+        if command.clients is None:
+            self.set(federation=is_pause, clients=self.clients)
+            return Answer(ok=True, text=_FEDERATION_PAUSED if is_pause else _FEDERATION_GOES_ON)
+        known = dict.fromkeys((*members, *sorted(self.clients)))
+        for client in command.clients:
+            if client not in known:
+                return Answer(ok=False, text=f"there is no client {client!r}; there are {', '.join(known)}")
+        named = frozenset(command.clients)
+        clients = self.clients | named if is_pause else self.clients - named
+        self.set(federation=self.of_federation, clients=clients)
+        effect = "left out after the open round" if is_pause else "takes part from the next round on"
+        return Answer(ok=True, text=f"client {', '.join(command.clients)}: {effect}")
 
     def set(self, *, federation: bool, clients: Iterable[str]) -> None:
         """Makes this all that is paused; what is so already is not recorded again."""

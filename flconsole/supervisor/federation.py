@@ -23,7 +23,7 @@ _SAVING_S = 10.0
 
 
 class Federation:
-    """The wishes in force. What the server has refused, or did not answer, is none.
+    """The wishes in force: those that the server has carried out.
 
     Args:
         link: the server's socket.
@@ -39,14 +39,14 @@ class Federation:
 
     def desired(self) -> list[ServerCommand]:
         """What a server that has just started must be told; that nothing is paused too, for it remembers."""
-        commands: list[ServerCommand] = [
+        wishes: list[ServerCommand] = [
             SetPaused(federation=self._is_paused, clients=tuple(sorted(self._paused_clients)))
         ]
         if self._rules != SetRound():
-            commands.append(self._rules)
+            wishes.append(self._rules)
         if self.is_stopping:
-            commands.append(StopAfterRound())
-        return commands
+            wishes.append(StopAfterRound())
+        return wishes
 
     async def holders(self) -> dict[int, str]:
         """Part of the data -> the client that has it; empty where the server does not say so now."""
@@ -76,25 +76,26 @@ class Federation:
 
     async def _set_rules(self, request: SetRules) -> Answer:
         change = SetRound(quorum=request.quorum, deadline_s=request.deadline_s, clear=tuple(request.clear))
-        answer = await self._link.ask(change)
-        if answer.ok:
+
+        def note() -> None:
             self._rules = _merged(self._rules, change)
-        return answer
+
+        return await self._link.ask(change, when_done=note)
 
     async def _pause(self, request: Pause | Unpause) -> Answer:
         is_pause = isinstance(request, Pause)
         clients = None if request.clients is None else tuple(request.clients)
         command = commands.Pause(clients=clients) if is_pause else commands.Unpause(clients=clients)
-        answer = await self._link.ask(command)
-        if not answer.ok:
-            return answer
-        if clients is None:
-            self._is_paused = is_pause
-        elif is_pause:
-            self._paused_clients.update(clients)
-        else:
-            self._paused_clients.difference_update(clients)
-        return answer
+
+        def note() -> None:
+            if clients is None:
+                self._is_paused = is_pause
+            elif is_pause:
+                self._paused_clients.update(clients)
+            else:
+                self._paused_clients.difference_update(clients)
+
+        return await self._link.ask(command, when_done=note)
 
 
 def _merged(before: SetRound, change: SetRound) -> SetRound:

@@ -67,9 +67,26 @@ class ServerLink:
             self._unanswered.append(answer)
         return answer
 
-    async def ask(self, command: ServerCommand, timeout_s: float = 5.0) -> Answer:
-        """Sends a command and waits for its answer, which is a refusal where the server does not give one."""
+    async def ask(
+        self,
+        command: ServerCommand,
+        *,
+        timeout_s: float = 5.0,
+        when_done: Callable[[], None] | None = None,
+    ) -> Answer:
+        """Sends a command and waits for its answer.
+
+        Args:
+            command: what is asked.
+            timeout_s: how long to wait.
+            when_done: called once the server has carried it out, even where it says so too late.
+
+        Returns:
+            The answer; a refusal where the server does not give one in time.
+        """
         answer = self.tell(command)
+        if when_done is not None:
+            answer.add_done_callback(lambda given: when_done() if given.result().ok else None)
         done, _ = await asyncio.wait({answer}, timeout=timeout_s)
         return (
             answer.result()

@@ -19,6 +19,11 @@ def runtime_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
+def socket_path(runtime_dir: Path) -> Path:
+    return runtime_dir / "server"
+
+
+@pytest.fixture
 def run(tmp_path: Path, runtime_dir: Path) -> Iterator[RunUnderTest]:
     run_dir = tmp_path / "run"
     run_dir.mkdir()

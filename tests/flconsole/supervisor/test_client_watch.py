@@ -1,7 +1,6 @@
 """What the clients do is asked of a real socket, and a server that does not answer is asked nothing more."""
 
 import asyncio
-import contextlib
 
 import msgspec
 import pytest
@@ -11,53 +10,15 @@ from engine.telemetry import ClientSample
 from flconsole.supervisor import client_watch
 from flconsole.supervisor.client_watch import ClientWatch
 from flconsole.supervisor.server_link import ServerLink
+from tests.flconsole.supervisor.answering import connected
 
 TRAINING = {"members": {"1": {"state": "training", "round": 2}}}
 
 
-class Server:
-    """Answers when it is told to."""
-
-    def __init__(self, path):
-        self.path = path
-        self.questions = []
-        self.answers = asyncio.Queue()
-
-    async def serve(self, reader, writer):
-        while line := await reader.readline():
-            self.questions.append(line)
-            writer.write(encode(await self.answers.get()))
-        writer.close()
-
-
-@contextlib.asynccontextmanager
-async def connected(path):
-    server = Server(path)
-    listener = await asyncio.start_unix_server(server.serve, path)
-    link = ServerLink(path, lambda _: None)
-    is_connected = asyncio.Event()
-
-    def desired():
-        is_connected.set()
-        return []
-
-    keeping = asyncio.ensure_future(link.keep(desired))
-    async with asyncio.timeout(20):
-        await is_connected.wait()
-        yield server, ClientWatch(link)
-    keeping.cancel()
-    listener.close()
-    await asyncio.gather(keeping, return_exceptions=True)
-
-
-@pytest.fixture
-def socket_path(runtime_dir):
-    return runtime_dir / "server"
-
-
 def test_what_the_server_says_is_a_sample_of_each_client(socket_path):
     async def look():
-        async with connected(socket_path) as (server, watch):
+        async with connected(socket_path) as (server, link):
+            watch = ClientWatch(link)
             server.answers.put_nowait(Answer(ok=True, data=TRAINING))
             return await watch.look(), server.questions
 
@@ -71,7 +32,8 @@ def test_a_busy_server_is_asked_one_question_and_no_second(socket_path, monkeypa
     monkeypatch.setattr(client_watch, "_PATIENCE_S", 0.01)
 
     async def look():
-        async with connected(socket_path) as (server, watch):
+        async with connected(socket_path) as (server, link):
+            watch = ClientWatch(link)
             nothing = [await watch.look() for _ in range(3)]
             asked = len(server.questions)
             server.answers.put_nowait(Answer(ok=True))
@@ -87,7 +49,8 @@ def test_a_busy_server_is_asked_one_question_and_no_second(socket_path, monkeypa
 @pytest.mark.parametrize("data", [{}, {"members": {"1": {"state": 7}}}, {"members": 7}])
 def test_an_answer_of_another_form_tells_nothing(socket_path, data):
     async def look():
-        async with connected(socket_path) as (server, watch):
+        async with connected(socket_path) as (server, link):
+            watch = ClientWatch(link)
             server.answers.put_nowait(Answer(ok=True, data=data))
             return await watch.look()
 
