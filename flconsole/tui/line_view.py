@@ -82,8 +82,8 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     def move_cursor(self, index: int) -> None:
         """Puts the cursor on a line and scrolls so that it can be seen."""
         self.cursor = self._clamped(index)
-        self.scroll_to_line(self.cursor)
         self.lines_changed()
+        self.scroll_to_line(self.cursor)
         self.post_message(self.CursorMoved())
 
     def scroll_to_line(self, index: int) -> None:
@@ -91,8 +91,8 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         height, top = self.page_lines, round(self.scroll_offset.y)
         if index < top:
             self.scroll_to(y=index, animate=False)
-        elif index >= top + height:
-            self.scroll_to(y=index - height + 1, animate=False)
+        elif index >= top + height:  # forced: the first line too many has no scrollbar yet
+            self.scroll_to(y=index - height + 1, animate=False, force=True)
 
     @property
     def page_lines(self) -> int:

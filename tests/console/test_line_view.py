@@ -157,6 +157,17 @@ def test_the_cursor_is_seen_only_while_the_list_has_the_focus():
     pilot_test((80, 24), numbered(5), check)
 
 
+def test_a_cursor_that_goes_to_each_new_last_line_keeps_it_in_view():
+    async def check(view, pilot):
+        for number in range(40):
+            view.words.append(f"new {number}")
+            view.move_cursor(view.num_lines - 1)
+            await pilot.pause()
+            assert any(f"new {number}" in row for row in screen_of(pilot))
+
+    pilot_test((80, 24), numbered(3), check)
+
+
 def test_fewer_lines_take_the_cursor_and_the_view_along():
     async def check(view, pilot):
         await pilot.press("end")
