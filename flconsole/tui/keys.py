@@ -43,6 +43,8 @@ def _name_of(character: str) -> str:
 CHARACTERS = {_name_of(character): character for character in string.punctuation}
 """Names of keys that are better written as what they type."""
 _NAMES = {character: name for name, character in CHARACTERS.items()}
+_MOVING = {"up", "down", "j", "pageup", "pagedown", "home", "end"}
+"""What every list understands."""
 _SPECIAL = {
     "space": "Space",
     "enter": "Enter",
@@ -119,6 +121,10 @@ class Keys:
         Raises:
             ConfigError: names `source`, the key and both actions.
         """
+        for action in ACTIONS:
+            if moving := _MOVING & set(self.of(action)):
+                key = spell(min(moving))
+                raise ConfigError(f"{source}: {key} moves in every list; give {action.name} another")
         for one, other in combinations(ACTIONS, 2):
             shared = set(self.of(one)) & set(self.of(other))
             if shared and can_meet(one, other):
@@ -143,11 +149,15 @@ def _read(name: str, value: object, path: Path) -> tuple[str, ...]:
         raise ConfigError(f"{path}: {name!r} is not an action; {nearest(name, tuple(BY_NAME))}")
     if not isinstance(value, str):
         raise ConfigError(f'{path}: {name} = {value!r}: write its keys as one text, "k" or "k, f8"')
-    return tuple(_key(key.strip(), f"{path}: {name}") for key in value.split(","))
+    return tuple(parse_key(key.strip(), f"{path}: {name}") for key in value.split(","))
 
 
-def _key(written: str, where: str) -> str:
-    """Textual's name of a key."""
+def parse_key(written: str, where: str) -> str:
+    """Textual's name of a key that somebody wrote down.
+
+    Raises:
+        ConfigError: there is no such key; names `where`.
+    """
     *modifiers, last = written.split("+") if len(written) > 1 else [written]
     last = _NAMES.get(last, last)
     is_alphanumeric = len(last) == 1 and last.isalnum()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flconsole.text import coloured, number, seconds, table, visible
+from flconsole.text import coloured, listed, number, seconds, table, visible
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,17 @@ def test_what_nobody_knows_is_a_dash():
 
 def test_columns_line_up_and_cells_are_visible():
     assert table(("a", "b"), [("1", "\x1b"), ("222", "3")]) == ["a    b", "1    \\x1b", "222  3"]
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        ([], ""),
+        (["2"], "2"),
+        (["2", "5", "7"], "2, 5, 7"),
+        ([str(n) for n in range(1, 101)], "1, 2, 3, 4, 5, 6, 7, 8 and 92 more"),
+        (["\x1b[2J"], r"\x1b[2J"),
+    ],
+)
+def test_of_many_names_the_first_are_told(names, shown):
+    assert listed(names) == shown
