@@ -1,4 +1,4 @@
-"""Draws the body of a chart with plotext. The only module that imports it: that takes a fifth of a second.
+"""Draws the body of a chart with plotext. The only module that imports it.
 
 Nothing is painted behind the curves and only the first eight ANSI colours are used, so that the terminal's
 own theme decides how they look.
@@ -9,14 +9,17 @@ import math
 import threading
 from collections.abc import Iterator, Sequence
 
-import plotext
 from rich.style import Style
 from rich.text import Text
 
 from flconsole.axis import Axis, Unit, linear_axis, log_axis
 from flconsole.chart_text import Ink, colour_of, draw_heat_map, draw_sentence
+from flconsole.left_out import left_out
 from flconsole.plot import Bar, BarPlot, HeatMap, LinePlot, Plot, Sentence, add_bars
 from flconsole.series import Point, drawable, merge_runs, thin
+
+with left_out("plotext._doc.doc", "PIL"):  # its manual and pictures: half of its memory, most of its time
+    import plotext
 
 _figure = plotext.figure
 _one_at_a_time = threading.Lock()

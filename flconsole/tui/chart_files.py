@@ -63,7 +63,7 @@ def save_charts(view: View) -> list[Path]:
 
 
 def _svg(chart: Chart, plot: Plot, run: str) -> str:
-    from flconsole.plotting import draw  # noqa: PLC0415  # imports plotext, which takes a fifth of a second
+    from flconsole.plotting import draw  # noqa: PLC0415  # imports plotext
 
     console = Console(
         file=io.StringIO(), record=True, width=_WIDTH, force_terminal=True, color_system="standard"

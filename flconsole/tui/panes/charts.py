@@ -86,7 +86,7 @@ class ChartsPane(Widget, can_focus=True):
         )
 
     async def _load(self) -> None:
-        """Imports plotext, which takes a fifth of a second, once the first frame is on the screen."""
+        """Imports plotext once the first frame is on the screen, which need not wait for it."""
         try:
             draw = await in_thread(_import_draw)
         except (ImportError, OSError) as error:
