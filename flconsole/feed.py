@@ -142,7 +142,7 @@ def read_lines(descriptor: int, start: int, end: int, max_bytes: int | None) -> 
         bound *= 2
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One line of a file of events."""
 
     line: bytes

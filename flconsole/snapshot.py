@@ -15,11 +15,11 @@ from flconsole.state import RunState
 from flconsole.stories import tell
 from flconsole.timeline import Timeline
 
-POINTS_KEPT = 512
+POINTS_KEPT = 256
 """Points of a curve; beyond that every other one is dropped: a terminal has no room for more."""
 
 
-class Point(msgspec.Struct, frozen=True):
+class Point(msgspec.Struct, frozen=True, gc=False):
     """What a client reported with one update."""
 
     round: int
@@ -29,7 +29,7 @@ class Point(msgspec.Struct, frozen=True):
     accuracy: float | None
 
 
-class Curve(msgspec.Struct, frozen=True):
+class Curve(msgspec.Struct, frozen=True, gc=False):
     """A client's reports over the rounds, thinned out evenly where there are many."""
 
     points: tuple[Point, ...] = ()
@@ -54,7 +54,7 @@ def advance(snapshot: Snapshot, record: Record) -> Snapshot:
         return snapshot
     timeline, curves = tell(snapshot.timeline, record, snapshot.state, state), snapshot.curves
     if isinstance(record.event, telemetry.UpdateAccepted):
-        curves = {**curves, record.event.client: _extend(curves, record.event, record.envelope.ts)}
+        curves = {**curves, record.event.client: _extend(curves, record, record.event, state)}
     return Snapshot(state, timeline, curves)
 
 
@@ -65,11 +65,15 @@ def advance_all(snapshot: Snapshot, records: Iterable[Record]) -> Snapshot:
     return snapshot
 
 
-def _extend(curves: dict[str, Curve], update: telemetry.UpdateAccepted, ts: float) -> Curve:
+def _extend(
+    curves: dict[str, Curve], record: Record, update: telemetry.UpdateAccepted, state: RunState
+) -> Curve:
     curve = curves.get(update.client, Curve())
     points, stride = curve.points, curve.stride
     if curve.reports % stride == 0:
-        points = (*points, Point(update.round, ts, update.loss, update.accuracy))
+        is_open = state.round is not None and state.round.number == update.round
+        number = state.round.number if is_open and state.round else update.round  # one object for all clients
+        points = (*points, Point(number, record.envelope.ts, update.loss, update.accuracy))
     if len(points) > POINTS_KEPT:
         points, stride = points[::2], 2 * stride
     return Curve(points, stride, curve.reports + 1)
