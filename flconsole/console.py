@@ -25,10 +25,14 @@ def has_terminal() -> bool:
 
     Raises:
         TerminalUnusable: there is one on which nothing can be drawn.
+        ConfigError: there is one, and the user's own keys make no sense.
     """
+    from flconsole.tui.keys import Keys
+
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         return False
     Terminal.from_environment(os.environ)
+    Keys.load()
     return True
 
 

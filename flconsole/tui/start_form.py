@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from rich.text import Text
-from textual.events import Key
+from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from engine.config import DATASETS, DEFAULT_ROUNDS, MODELS, RunConfig
@@ -44,6 +44,11 @@ class StartForm(LineView):
     Args:
         choices: what the settings are at first, over the user's own defaults.
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [  # `on_key` would run ahead of what was typed before
+        *(Binding(digit, f"write_digit('{digit}')", show=False) for digit in "0123456789"),
+        Binding("backspace", "take_back", show=False),
+    ]
 
     class Changed(Message):
         """A setting has another value."""
@@ -112,17 +117,17 @@ class StartForm(LineView):
         elif value.isdigit():
             self.set(key, str(max(0 if key == "seed" else 1, int(value) + step)))
 
-    def on_key(self, event: Key) -> None:
-        """Digits and Backspace edit a number where it stands."""
+    def action_write_digit(self, digit: str) -> None:
+        """Writes a number where it stands; the first digit begins another."""
         key = self.chosen_key
-        if key is None or _known_values(key):
-            return
-        if event.character is not None and event.character in "0123456789":
-            event.stop()
-            self.set(key, ("" if self._is_fresh else self.values[key]) + event.character)
+        if key is not None and not _known_values(key):
+            self.set(key, ("" if self._is_fresh else self.values[key]) + digit)
             self._is_fresh = False
-        elif event.key == "backspace":
-            event.stop()
+
+    def action_take_back(self) -> None:
+        """Takes the last digit back."""
+        key = self.chosen_key
+        if key is not None and not _known_values(key):
             self.set(key, self.values[key][:-1])
             self._is_fresh = False
 
