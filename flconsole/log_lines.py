@@ -11,7 +11,7 @@ So nothing that is searched, drawn, saved or copied later can give a terminal an
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum
 
@@ -102,7 +102,7 @@ class LineParser:
         self._level = Level.INFO
         self._second = ("", 0.0)
 
-    def parse(self, lines: Iterable[bytes], written_at: float) -> list[Line]:
+    def parse(self, lines: Sequence[bytes], written_at: float) -> list[Line]:
         """The lines as they are kept and shown.
 
         Args:
@@ -110,11 +110,10 @@ class LineParser:
             written_at: when the file was last written to, in seconds since the epoch: the time of lines that
                 have no other line's time to take.
         """
-        texts = [to_text(line) for line in lines]
-        stamps = [self._stamp(text) for text in texts]
         if self._ts is None:
-            self._ts = next((stamp[0] for stamp in stamps if stamp and stamp[0] is not None), written_at)
-        return [self._line(text, stamp) for text, stamp in zip(texts, stamps, strict=True)]
+            times = filter(None, map(self.time_of, lines))
+            self._ts = next(times, written_at)
+        return [self._line(to_text(line)) for line in lines]
 
     def time_of(self, line: bytes) -> float | None:
         """When a line says that it was written."""
@@ -125,7 +124,8 @@ class LineParser:
         """A line of the console's own among those of the log."""
         return Line(self._process, written_at if self._ts is None else self._ts, Level.WARNING, f"[{text}]")
 
-    def _line(self, text: str, stamp: "_Stamp | None") -> Line:
+    def _line(self, text: str) -> Line:
+        stamp = self._stamp(text)
         if stamp is not None:
             self._ts = self._ts if stamp[0] is None else stamp[0]
             self._level = stamp[1]

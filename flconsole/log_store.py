@@ -18,11 +18,11 @@ from flconsole.text import visible
 MERGED = ""
 """The name of the log that has the lines of every process."""
 MERGED_LINES = 20_000
-PROCESS_LINES = 40_000
+PROCESS_LINES = 20_000
 """Of all processes together, beside the merged log; most lines stand in both and are kept once."""
 MAX_BYTES = 12_000_000
 """Of the merged log, and of all processes together: lines can be long."""
-_FIRST_BYTES = 3_000_000
+_FIRST_BYTES = 2_000_000
 """Read of all logs together when they are opened, and around a moment."""
 _LEAST_BYTES = 16_384
 """Of each log."""

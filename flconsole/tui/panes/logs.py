@@ -4,10 +4,12 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.geometry import Region
 
 from engine.errors import RunDirectoryError
 from flconsole.log_filter import BadPattern, FilteredLog, LogFilter, compile_pattern
@@ -41,6 +43,7 @@ class LogsPane(Vertical):
         self._filter = LogFilter()
         self._looks = 0
         self._title = ""
+        self._is_titling = False
 
     def compose(self) -> ComposeResult:
         yield LogView()
@@ -96,8 +99,7 @@ class LogsPane(Vertical):
         if not self.display or not self.screen.is_active or (is_low and self._looks % 2):
             return
         self.log_view.look()
-        if self._looks % 4 == 0:  # the title's line costs as much as all others: not at every look
-            self._say_title()
+        self._say_title()
 
     def on_log_view_moved(self, event: LogView.Moved) -> None:
         event.stop()
@@ -119,7 +121,17 @@ class LogsPane(Vertical):
             parts.append(f"/ {_short(log.pattern)} {place}".rstrip())
         title = " · ".join(parts)
         if title != self._title:
-            self._title, self.border_title = title, Content(title)
+            self._title, self._is_titling = title, True
+            self.border_title = Content(title)
+            self._is_titling = False
+
+    def refresh(
+        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """Draws again; for another title only the border, where Textual would send all lines again."""
+        if self._is_titling:
+            regions = (Region(0, -1, self.size.width, 1),)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     # --- which log
 
