@@ -127,6 +127,12 @@ class RunScreen(Control, Failures, Screen[None]):
     def _host(self) -> Host:
         return cast(Host, self.app)
 
+    def on_client_table_marks_changed(self) -> None:
+        """The charts show the marked clients, of a run that is over too."""
+        charts = self.query_one(ChartsPane)
+        if charts.display:
+            charts.show(self.view)
+
     # --- where it is shown
 
     def pane(self, name: str) -> Widget:

@@ -7,6 +7,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 
 from engine.errors import EngineError
 from flconsole.alerts import Alerts
@@ -40,6 +41,9 @@ _COUNTED = (ClientState.LATE, ClientState.LOST, ClientState.FAILED, ClientState.
 
 class ClientTable(LineView):
     """One line for each client that the filter lets through, in the order chosen."""
+
+    class MarksChanged(Message):
+        """Other clients are marked than before."""
 
     def __init__(self) -> None:
         super().__init__(id="client-table")
@@ -128,12 +132,14 @@ class ClientTable(LineView):
         if self.at_cursor is not None:
             self._marks ^= {self.at_cursor.id}
             self.lines_changed()
+            self.post_message(self.MarksChanged())
 
     def mark_all(self) -> None:
         """Marks all that are shown or, if they all are marked, none of them."""
         shown = {row.id for row in self.shown}
         self._marks = self._marks - shown if shown <= self._marks else self._marks | shown
         self.lines_changed()
+        self.post_message(self.MarksChanged())
 
     # --- drawing
 
