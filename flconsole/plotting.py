@@ -41,13 +41,15 @@ def draw(plot: Plot, width: int, height: int, ink: Ink) -> list[Text]:
 
     Any numbers may come in: what cannot stand on an axis is a gap.
     """
-    if isinstance(plot, Sentence):
-        return draw_sentence(plot.text, width, height)
-    if isinstance(plot, HeatMap):
-        return draw_heat_map(plot, width, height, ink)
-    drawn = _draw_bars(plot, width, height, ink) if isinstance(plot, BarPlot) else None
-    if isinstance(plot, LinePlot):
-        drawn = _draw_lines(plot, width, height, ink)
+    match plot:
+        case Sentence():
+            return draw_sentence(plot.text, width, height)
+        case HeatMap():
+            return draw_heat_map(plot, width, height, ink)
+        case BarPlot():
+            drawn = _draw_bars(plot, width, height, ink)
+        case LinePlot():
+            drawn = _draw_lines(plot, width, height, ink)
     return draw_sentence(_NO_ROOM, width, height) if drawn is None else drawn
 
 
@@ -67,6 +69,10 @@ class _Frame:
         self.has_line = height >= 6
         self.columns = width - self.label_width - 1
         self.rows = rows_of_canvas(height)
+
+    @property
+    def y_labels(self) -> list[str]:
+        return [label.rjust(self.label_width) for label in self.y.labels]
 
     @property
     def fits(self) -> bool:
@@ -99,7 +105,7 @@ def _draw_lines(plot: LinePlot, width: int, height: int, ink: Ink) -> list[Text]
     with _one_at_a_time:
         _clear(frame)
         _set_axis("x", x_axis, x_axis.labels)
-        _set_axis("y", y_axis, [label.rjust(frame.label_width) for label in y_axis.labels])
+        _set_axis("y", y_axis, frame.y_labels)
         for index, line in reversed(list(enumerate(lines))):  # the first is on top
             mark = ink.mark(index, alone=len(lines) == 1) or "braille"
             _draw_line(thin(line, frame.columns), mark, _CODES[colour_of(index)])
@@ -145,20 +151,19 @@ def _draw_line(points: Sequence[Point], mark: str, code: int) -> None:
 
 
 def _draw_bars(plot: BarPlot, width: int, height: int, ink: Ink) -> list[Text] | None:
-    y_axis = _bar_axis(plot.bars, plot.unit, height)
-    frame = _Frame(width, height, y_axis, "round")
+    frame = _Frame(width, height, _bar_axis(plot.bars, plot.unit, height), "round")
     if not frame.fits:
         return None
     bars = merge_runs(plot.bars, math.ceil(len(plot.bars) / frame.columns), add_bars)
-    y_axis = _bar_axis(bars, plot.unit, height)
-    frame = _Frame(width, height, y_axis, "round")
+    frame = _Frame(width, height, _bar_axis(bars, plot.unit, height), "round")  # means are lower than spikes
     pitch = max(1, min(_WIDEST_BAR, frame.columns // len(bars)))
+    per_row = frame.y.high / frame.rows
     with _one_at_a_time:
         _clear(frame)
-        _set_axis("x", *_bar_ticks(bars, pitch, frame.columns))
-        per_row = (y_axis.high - y_axis.low) / frame.rows
-        rows = Axis(0, frame.rows - 1, tuple(tick / per_row - 0.5 for tick in y_axis.ticks), y_axis.labels)
-        _set_axis("y", rows, [label.rjust(frame.label_width) for label in rows.labels])
+        x_axis = _bar_ticks(bars, pitch, frame.columns)
+        _set_axis("x", x_axis, x_axis.labels)
+        ticks = tuple(tick / per_row - 0.5 for tick in frame.y.ticks)
+        _set_axis("y", Axis(0, frame.rows - 1, ticks, ()), frame.y_labels)
         for index in range(len(plot.parts)):
             spans = list(_spans(bars, index, per_row, pitch))
             _draw_part(spans, ink.part(index), _CODES[colour_of(index, is_part=True)])
@@ -170,13 +175,13 @@ def _bar_axis(bars: Sequence[Bar], unit: Unit, height: int) -> Axis:
     return linear_axis(0.0, highest, ticks=_y_ticks(height), unit=unit)
 
 
-def _bar_ticks(bars: Sequence[Bar], pitch: int, columns: int) -> tuple[Axis, Sequence[str]]:
+def _bar_ticks(bars: Sequence[Bar], pitch: int, columns: int) -> Axis:
     """Numbers of rounds below the bars they are in."""
-    firsts = [bar.first for bar in bars]
-    rounds = _x_axis([firsts[0], bars[-1].first + bars[-1].rounds - 1], Unit.COUNT, columns)
-    inside = [(tick, label) for tick, label in zip(rounds.ticks, rounds.labels, strict=True)]
-    places = [(bisect.bisect_right(firsts, tick) - 1) * pitch + (pitch - 1) // 2 for tick, _ in inside]
-    return Axis(0, columns - 1, tuple(map(float, places)), ()), [label for _, label in inside]
+    firsts, last = [bar.first for bar in bars], bars[-1].first + bars[-1].rounds - 1
+    rounds = _x_axis([firsts[0], last], Unit.COUNT, columns)
+    labelled = [pair for pair in zip(rounds.ticks, rounds.labels, strict=True) if pair[0] <= last]
+    places = [(bisect.bisect_right(firsts, tick) - 1) * pitch + (pitch - 1) // 2 for tick, _ in labelled]
+    return Axis(0, columns - 1, tuple(map(float, places)), tuple(label for _, label in labelled))
 
 
 def _spans(bars: Sequence[Bar], part: int, per_row: float, pitch: int) -> Iterator[tuple[int, int, int]]:

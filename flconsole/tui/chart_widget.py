@@ -75,7 +75,7 @@ class ChartWidget(Widget):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def on_resize(self) -> None:
-        self._lines = []
+        self._lines, self._drawn_with = [], ()
         self.update_picture()
 
     def render_line(self, y: int) -> Strip:

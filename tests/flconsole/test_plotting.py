@@ -180,6 +180,10 @@ class TestBars:
         assert "█" in text
         assert "4000" in text
 
+    def test_no_round_is_named_that_was_not(self):
+        assert "60" not in text_of(self.plot(57)).splitlines()[-1]
+        assert "60" in text_of(self.plot(60)).splitlines()[-1]
+
     def test_legend_names_the_largest_part_first(self):
         assert heading(self.plot(1), 60, Ink()).plain.startswith("Round time  █ training 6 s  ▓ transfer 2 s")
 
