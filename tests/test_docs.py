@@ -171,7 +171,7 @@ def test_every_command_line_parses(document):
 
 
 def test_a_command_line_that_does_not_parse_is_noticed():
-    assert problems_of(["attach"]) == ["no command attach"]
+    assert problems_of(["atach"]) == ["no command atach"]
     assert problems_of(["--rounds", "3", "--round"]) == ["run has no --round"]
 
 
