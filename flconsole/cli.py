@@ -119,6 +119,14 @@ def attach(
 
 
 @app.command()
+def replay(run: RunArgument = None, *, low_bandwidth: LowBandwidth = None, runs_dir: RunsDir = None) -> None:
+    """Play what a run has recorded: pause, step, go to any round, at any speed."""
+    from flconsole.console import open_replay
+
+    raise typer.Exit(open_replay(_find(run, runs_dir), low_bandwidth=low_bandwidth))
+
+
+@app.command()
 def runs(*, json: Json = False, runs_dir: RunsDir = None) -> None:
     """List the runs, oldest first."""
     from flconsole import reports

@@ -10,14 +10,18 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from engine.errors import ConfigError
 from engine.lifecycle import Terminated
 from flconsole.tui.terminal import Terminal, TerminalUnusable
+
+if TYPE_CHECKING:
+    from flconsole.tui.view import Source
 
 
 def has_terminal() -> bool:
@@ -50,15 +54,30 @@ def open_console(run_dir: Path, *, read_only: bool, low_bandwidth: bool | None =
     Raises:
         TerminalUnusable: no screen can be drawn on this terminal, or there is none.
     """
-    if not has_terminal():
-        raise TerminalUnusable("there is no terminal to draw on; use `flconsole status`, `logs` or `events`")
-    terminal = Terminal.from_environment(os.environ, low_bandwidth=low_bandwidth)
-    _tell_textual(terminal, os.environ)
+    terminal = _prepare_terminal(low_bandwidth=low_bandwidth)
     try:
-        return _show(run_dir, terminal, read_only=read_only)
+        return _show(run_dir, _follow, terminal, read_only=read_only, farewell=_farewell)
     except (Terminated, KeyboardInterrupt):  # before there was a screen
         _say(_farewell(run_dir), terminal)
         raise
+
+
+def open_replay(run_dir: Path, *, low_bandwidth: bool | None = None) -> int:
+    """Plays what a run has recorded until the operator leaves; the run need not be over.
+
+    Args:
+        run_dir: the run directory.
+        low_bandwidth: whether to draw less often; None lets SSH decide.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        TerminalUnusable: no screen can be drawn on this terminal, or there is none.
+        RunDirectoryError: what was recorded cannot be read.
+    """
+    terminal = _prepare_terminal(low_bandwidth=low_bandwidth)
+    return _show(run_dir, _replay, terminal, read_only=False, farewell=lambda _run_dir: [])
 
 
 def choose_command() -> list[str] | None:
@@ -78,19 +97,45 @@ def choose_command() -> list[str] | None:
     return choose(terminal)
 
 
-def _show(run_dir: Path, terminal: Terminal, *, read_only: bool) -> int:
-    from flconsole.tui.app import ConsoleApp
-    from flconsole.tui.keys import Keys
+def _prepare_terminal(*, low_bandwidth: bool | None) -> Terminal:
+    if not has_terminal():
+        raise TerminalUnusable("there is no terminal to draw on; use `flconsole status`, `logs` or `events`")
+    terminal = Terminal.from_environment(os.environ, low_bandwidth=low_bandwidth)
+    _tell_textual(terminal, os.environ)
+    return terminal
+
+
+def _follow(run_dir: Path) -> "Source":
     from flconsole.tui.live import LiveSource
 
+    return LiveSource(run_dir)
+
+
+def _replay(run_dir: Path) -> "Source":
+    from flconsole.tui.replay_source import ReplaySource
+
+    return ReplaySource(run_dir)
+
+
+def _show(
+    run_dir: Path,
+    open_source: Callable[[Path], "Source"],
+    terminal: Terminal,
+    *,
+    read_only: bool,
+    farewell: Callable[[Path], list[str]],
+) -> int:
+    from flconsole.tui.app import ConsoleApp
+    from flconsole.tui.keys import Keys
+
     keys = Keys.load()
-    app = ConsoleApp(LiveSource(run_dir), read_only=read_only, keys=keys, terminal=terminal)
+    app = ConsoleApp(open_source(run_dir), read_only=read_only, keys=keys, terminal=terminal)
     code = app.run() or 0
     if app.failure is not None:
-        _say([_told(app.failure, run_dir), *_farewell(run_dir)], terminal)
+        _say([_told(app.failure, run_dir), *farewell(run_dir)], terminal)
         return 1
     if not app.is_terminal_gone:
-        _say(_farewell(run_dir), terminal)
+        _say(farewell(run_dir), terminal)
     return code
 
 

@@ -1,4 +1,4 @@
-"""A recorded run as a film: an index to go anywhere in it, and a player that moves through it. No Textual.
+"""An index of a recorded run, to go anywhere in it.
 
 The index keeps a snapshot every so many records and where in the files it was taken. To go somewhere, the
 records since the nearest snapshot before are read and folded again; so memory stays bounded, whatever the
@@ -6,7 +6,6 @@ length of the run. What is there when a run is opened is what is played, even wh
 """
 
 import os
-import time
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
@@ -29,6 +28,7 @@ from flconsole.feed import (
     Record,
     read_lines,
 )
+from flconsole.runs import is_alive
 from flconsole.snapshot import Snapshot, advance_all
 
 _FIRST_STRIDE = 500
@@ -36,9 +36,6 @@ _SNAPSHOTS = 32
 """Kept over the whole run; of more, every other one is dropped."""
 _RECENT = 8
 """Kept around the playhead, close to each other: a step back is a short way."""
-SLOWEST, FASTEST = 1 / 16, 4096.0
-_MOST_RECORDS = 20_000
-"""Folded at one look at the clock: a playhead that cannot keep up with its speed still obeys at once."""
 
 
 class RoundEnd(NamedTuple):
@@ -58,6 +55,8 @@ class Track(msgspec.Struct, frozen=True):
     """Time of the first record, in wall-clock seconds since the epoch."""
     end: float = 0.0
     rounds: tuple[RoundEnd, ...] = ()
+    is_open: bool = False
+    """Whether the run went on when it was opened: what it wrote later is not played."""
 
 
 class _Part(NamedTuple):
@@ -125,7 +124,7 @@ class _Files:
         self._open = []
 
 
-class _Cursor:
+class Cursor:
     """Reads and folds the records from a checkpoint on.
 
     Args:
@@ -207,6 +206,7 @@ class ReplayIndex:
     """
 
     def __init__(self, run_dir: Path) -> None:
+        self._is_open = is_alive(run_dir)
         self._files = _Files(run_dir)
         self._checkpoints = [self._files.beginning]
         self._stride = _FIRST_STRIDE
@@ -217,7 +217,7 @@ class ReplayIndex:
 
     def build(self) -> Iterator[float]:
         """Reads the run once, piece by piece; yields the share that was read so far."""
-        cursor = _Cursor(self._files, self._files.beginning, self._keep)
+        cursor = Cursor(self._files, self._files.beginning, self._keep)
         rounds, start = [], 0.0
         while batch := cursor.read_batch():
             start = start or batch[0].envelope.ts
@@ -228,20 +228,20 @@ class ReplayIndex:
                 elif record.event is None or type(record.event) is telemetry.Sample:
                     self._quiet.append(position)
             yield cursor.bytes_read / max(1, self._files.size)
-        self.track = Track(cursor.position, start, cursor.ts, tuple(rounds))
+        self.track = Track(cursor.position, start, cursor.ts, tuple(rounds), self._is_open)
 
-    def cursor(self, position: int, before: "_Cursor | None" = None) -> "_Cursor":
+    def cursor(self, position: int, before: Cursor | None = None) -> Cursor:
         """The run after so many records; `before` is moved on where that is the shorter way."""
         nearest = self._nearest(position)
         if before is None or not nearest.position <= before.position <= position:
-            before = _Cursor(self._files, nearest, self._recent.append)
+            before = Cursor(self._files, nearest, self._recent.append)
         before.go_to_position(position)
         return before
 
-    def cursor_at(self, ts: float) -> "_Cursor":
+    def cursor_at(self, ts: float) -> Cursor:
         """The run with whatever was written until a moment."""
         place = bisect_left(self._checkpoints, ts, key=lambda checkpoint: checkpoint.ts)
-        cursor = _Cursor(self._files, self._checkpoints[max(0, place - 1)], self._recent.append)
+        cursor = Cursor(self._files, self._checkpoints[max(0, place - 1)], self._recent.append)
         cursor.go_to_time(ts, self.track.records)
         return cursor
 
@@ -271,126 +271,3 @@ class ReplayIndex:
     def _is_quiet(self, position: int) -> bool:
         place = bisect_left(self._quiet, position)
         return place < len(self._quiet) and self._quiet[place] == position
-
-
-class Playhead(msgspec.Struct, frozen=True):
-    """Where a player stands."""
-
-    track: Track
-    is_playing: bool
-    speed: float
-    """Seconds of the run in one second."""
-    position: int
-    """Records so far."""
-    ts: float
-    """The moment shown, in wall-clock seconds since the epoch."""
-
-
-class Player:
-    """Moves through a run that is indexed, at the pace of a clock.
-
-    Args:
-        index: built.
-        clock: seconds that only grow.
-    """
-
-    def __init__(self, index: ReplayIndex, clock: Callable[[], float] = time.monotonic) -> None:
-        self._index, self._clock = index, clock
-        self._cursor = index.cursor(0)
-        self._ts = self._track.start
-        self._looked_at = clock()
-        self._speed, self._is_playing = 1.0, False
-
-    @property
-    def snapshot(self) -> Snapshot:
-        return self._cursor.snapshot
-
-    @property
-    def head(self) -> Playhead:
-        return Playhead(self._track, self._is_playing, self._speed, self._cursor.position, self._ts)
-
-    # --- playing
-
-    def play(self) -> None:
-        """Goes on; at the end, from the beginning."""
-        if self._is_at_end:
-            self.go_to_position(0)
-        self._is_playing, self._looked_at = True, self._clock()
-
-    def pause(self) -> None:
-        self.advance()
-        self._is_playing = False
-
-    def toggle(self) -> None:
-        """Plays or pauses."""
-        if self._is_playing:
-            self.pause()
-        else:
-            self.play()
-
-    def faster(self) -> None:
-        self._set_speed(self._speed * 2)
-
-    def slower(self) -> None:
-        self._set_speed(self._speed / 2)
-
-    def advance(self) -> None:
-        """Goes as far as the clock has gone since the last look at it; pauses at the end."""
-        now = self._clock()
-        elapsed, self._looked_at = now - self._looked_at, now
-        if not self._is_playing:
-            return
-        ts = self._ts + elapsed * self._speed
-        if self._cursor.go_to_time(ts, _MOST_RECORDS):
-            self._ts = min(ts, self._track.end)
-        else:  # too fast: time goes by as fast as it can
-            self._ts = self._cursor.ts
-        if self._is_at_end:
-            self._is_playing = False
-
-    def _set_speed(self, speed: float) -> None:
-        self.advance()
-        self._speed = max(SLOWEST, min(speed, FASTEST))
-
-    # --- going somewhere
-
-    def go_to_position(self, position: int) -> None:
-        """Goes to just after so many records."""
-        self._cursor = self._index.cursor(max(0, min(position, self._track.records)), self._cursor)
-        self._ts = self._cursor.ts or self._track.start
-        self._looked_at = self._clock()
-
-    def go_to_time(self, ts: float) -> None:
-        """Goes to a moment, in wall-clock seconds since the epoch."""
-        self._ts = max(self._track.start, min(ts, self._track.end))
-        self._cursor = self._index.cursor_at(self._ts)
-        self._looked_at = self._clock()
-
-    def go_to_share(self, share: float) -> None:
-        """Goes to a share of the run's time, from 0 to 1."""
-        self.go_to_time(self._track.start + share * (self._track.end - self._track.start))
-
-    def go_to_round(self, number: int) -> None:
-        """Goes to the end of a round, or of the next one that is there."""
-        ends = [end.position for end in self._track.rounds if end.round >= number]
-        self.go_to_position(0 if number <= 0 else min(ends, default=self._track.records))
-
-    def step(self, direction: int) -> None:
-        """Goes one event on, or one back, and stays there."""
-        self._is_playing = False
-        self.go_to_position(self._index.neighbour(self._cursor.position, direction))
-
-    def step_round(self, direction: int) -> None:
-        """Goes to the end of the next round, or of the one before; beyond them, to an end of the run."""
-        positions = [0, *(end.position for end in self._track.rounds), self._track.records]
-        here = self._cursor.position
-        place = bisect_right(positions, here) if direction > 0 else bisect_left(positions, here) - 1
-        self.go_to_position(positions[max(0, min(place, len(positions) - 1))])
-
-    @property
-    def _track(self) -> Track:
-        return self._index.track
-
-    @property
-    def _is_at_end(self) -> bool:
-        return self._cursor.position >= self._track.records and self._ts >= self._track.end

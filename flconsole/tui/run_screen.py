@@ -23,6 +23,8 @@ from flconsole.tui.panes.clients import ClientsPane
 from flconsole.tui.panes.logs import LogsPane
 from flconsole.tui.panes.timeline import TimelinePane
 from flconsole.tui.prompt import Prompt
+from flconsole.tui.replay_bar import ReplayBar
+from flconsole.tui.replay_control import ReplayControl
 from flconsole.tui.status_line import StatusLine
 from flconsole.tui.view import Liveness, Shows, Source, View
 
@@ -42,7 +44,7 @@ class Host(Protocol):
         """Rings the bell and writes into the window's title; the text must be `visible`."""
 
 
-class RunScreen(Control, Failures, Screen[None]):
+class RunScreen(Control, Failures, ReplayControl, Screen[None]):
     """Status, panes, keys.
 
     A small screen shows one pane at a time, a middling one the clients and one other, a large one all four.
@@ -72,6 +74,7 @@ class RunScreen(Control, Failures, Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield StatusLine(resume_key=spell(self.keys.of(BY_NAME["resume-run"])[0]))
+        yield ReplayBar()
         yield PaneTabs()
         with Container(id="panes"):  # in the order of the layouts that show all of them
             yield ClientsPane(id="clients")
@@ -103,11 +106,7 @@ class RunScreen(Control, Failures, Screen[None]):
     def _is_drawn(self, view: View) -> bool:
         """Whether nobody could tell this view from the one that was drawn last."""
         drawn = self._drawn
-        if drawn is None or (view.liveness, view.loading, view.error) != (
-            drawn.liveness,
-            drawn.loading,
-            drawn.error,
-        ):
+        if drawn is None or _circumstances(view) != _circumstances(drawn):
             return False
         is_running = view.liveness is Liveness.RUNNING
         is_same_moment = int(view.now) == int(drawn.now) if is_running else view.as_of == drawn.as_of
@@ -118,6 +117,7 @@ class RunScreen(Control, Failures, Screen[None]):
     def _draw(self) -> None:
         self._drawn = self.view
         self.query_one(StatusLine).show(self.view)
+        self.query_one(ReplayBar).show(self.view)
         for name in PANES:
             pane = self.pane(name)
             if pane.display:
@@ -238,3 +238,7 @@ class RunScreen(Control, Failures, Screen[None]):
 
     def action_detach(self) -> None:
         self.app.exit(0)
+
+
+def _circumstances(view: View) -> tuple[object, ...]:
+    return view.liveness, view.loading, view.error, view.playhead

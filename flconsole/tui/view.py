@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from engine.config import RunConfig
+from flconsole.player import Playhead
 from flconsole.snapshot import Snapshot
 
 
@@ -35,6 +36,8 @@ class View(msgspec.Struct, frozen=True):
     """Share of the history read so far; None once it is read."""
     error: str = ""
     """Why nothing newer can be shown, fit for a terminal; empty while all is well."""
+    playhead: Playhead | None = None
+    """Where a replay stands; None where it is none, or is not there yet."""
 
     @property
     def as_of(self) -> float:
