@@ -26,7 +26,7 @@ def compile_pattern(text: str) -> re.Pattern[str] | None:
     try:
         return re.compile(text, 0 if any(map(str.isupper, text)) else re.IGNORECASE) if text else None
     except (re.error, OverflowError, RecursionError) as error:
-        raise BadPattern(f"not a regular expression: {error}") from error
+        raise BadPattern(f"bad regex: {error}") from error
 
 
 class LogFilter(NamedTuple):

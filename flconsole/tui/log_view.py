@@ -66,6 +66,8 @@ class LogView(LineView):
         self._end = 0
         self._left_at = 0
         """How many lines there were when following was let go."""
+        self._awaited: float | None = None
+        """A moment to go to as soon as there are lines."""
 
     # --- what is there
 
@@ -137,6 +139,8 @@ class LogView(LineView):
         elif self.is_following and (has_new or has_older):
             self._take()
             self._draw()
+        if self._awaited is not None and self._end:
+            self.go_to_moment(self._awaited)
 
     def show_until(self, ts: float | None) -> None:
         """Shows what was written until a moment; None for everything."""
@@ -190,7 +194,8 @@ class LogView(LineView):
         self.post_message(self.Moved())
 
     def go_to_moment(self, ts: float) -> None:
-        """Goes to the last line that was written until then."""
+        """Goes to the last line that was written until then; waits for lines where none is read yet."""
+        self._awaited = None if self._end else ts
         if self._end:
             self.go_to(max(0, min(self.shown_log.end_at(ts), self._end) - 1))
 

@@ -254,6 +254,21 @@ async def test_the_log_of_a_process_can_be_asked_for_at_a_moment(logs):
     assert "client-1" in logs.title
 
 
+def test_it_can_be_asked_for_before_any_log_was_read(logs):
+    a_long_log(logs)
+
+    async def play():
+        app = ConsoleApp(logs.stage)
+        async with app.run_test(size=SMALL) as logs.pilot:
+            app.screen.activate("logs")
+            app.screen.query_one(LogsPane).show_moment("client-1", NOON + 51.5)
+            logs.view = app.screen.query_one(LogView)
+            await logs.until(lambda: any(row.endswith("loss 51") for row in logs.rows))
+            assert not logs.view.is_following
+
+    asyncio.run(play())
+
+
 @on_screen(SMALL)
 @given_logs(a_long_log)
 async def test_a_process_that_has_written_nothing_has_an_empty_log(logs):
@@ -309,11 +324,11 @@ async def test_what_is_no_regular_expression_says_why_and_the_old_filter_stays(l
     await logs.type("round")
     await logs.press("enter", "&")
     await logs.type("(")
-    assert any("not a regular expression" in row for row in logs.screen)
+    assert any("bad regex" in row for row in logs.screen)
     await logs.press("enter")
 
     assert "& round" in logs.title
-    assert "not a regular expression" in logs.notices[-1]
+    assert "bad regex" in logs.notices[-1]
 
 
 @on_screen()

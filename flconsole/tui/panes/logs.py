@@ -95,8 +95,9 @@ class LogsPane(Vertical):
     def _look(self) -> None:
         """Four times a second, or twice where bytes are dear: draws what was written since."""
         self._looks += 1
-        is_low = getattr(self.app, "low_bandwidth", False)
-        if not self.display or not self.screen.is_active or (is_low and self._looks % 2):
+        is_turn = self._looks % 2 == 0 or not getattr(self.app, "low_bandwidth", False)
+        is_behind = getattr(self.app, "is_behind", False)
+        if not self.display or not self.screen.is_active or is_behind or not is_turn:
             return
         self.log_view.look()
         self._say_title()
@@ -111,7 +112,7 @@ class LogsPane(Vertical):
             parts.append("following")
         else:
             parts.append(f"{log.new:,} new (f follows)")
-            parts.append(f"line {log.first_in_view + 1:,} of {log.count:,}")
+            parts.append(f"line {min(log.first_in_view + 1, log.count):,} of {log.count:,}")
         if self._filter.level > _LEVELS[0]:
             parts.append(f"from {self._filter.level.name}")
         if self._filter.pattern is not None:
