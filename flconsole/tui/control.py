@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from textual import work
+from textual.screen import Screen
 
 from engine.config import DEFAULT_ROUNDS
 from engine.errors import EngineError
@@ -41,7 +42,7 @@ class Control(Guide):
     async def action_add_clients(self) -> None:
         from flconsole.tui.dialogs.add import AddClients
 
-        asked = await self.app.push_screen_wait(AddClients(self.view))
+        asked = await self._open(AddClients(self.view))
         if asked is not None:
             await self._ask("add-client", asked)
 
@@ -102,7 +103,7 @@ class Control(Guide):
     async def action_set_rules(self) -> None:
         from flconsole.tui.dialogs.rules import SetRules
 
-        changed = await self.app.push_screen_wait(SetRules(self.view))
+        changed = await self._open(SetRules(self.view))
         if changed:
             await self._ask("set", changed)
 
@@ -138,7 +139,7 @@ class Control(Guide):
                 Choice("stop", "Stop the run", "s"),
                 Choice("cancel", "Cancel", "c"),
             )
-            answer = await self.app.push_screen_wait(Question("Quit", text, choices))
+            answer = await self._open(Question("Quit", text, choices))
         if answer == "detach" or (answer == "stop" and await self._stop_run()):
             self.app.exit(0)
 
@@ -168,10 +169,14 @@ class Control(Guide):
 
     # --- asking
 
+    async def _open(self, dialog: Screen[Result | None]) -> Result | None:
+        """What the operator answers; None too where another dialog is open, of a key pressed twice."""
+        return await self.app.push_screen_wait(dialog) if self.app.screen is self.screen else None
+
     async def _confirm(self, title: str, text: str, *, yes: str) -> bool:
         from flconsole.tui.dialogs.confirm import confirmation
 
-        return await self.app.push_screen_wait(confirmation(title, text, yes=yes)) == "yes"
+        return await self._open(confirmation(title, text, yes=yes)) == "yes"
 
     async def _confirm_chosen(self, verb: str, consequence: str) -> tuple[str, ...]:
         """The chosen clients where the operator means them; none where she does not."""

@@ -12,6 +12,7 @@ from flconsole.tui.keys import Keys
 from flconsole.tui.view import View
 
 _BY_METHOD = {action.method: action for action in ACTIONS}
+_ERROR_S = 15.0
 _NOT_OF_A_PANE = (Place.EVERYWHERE, Place.REPLAY)
 
 
@@ -25,8 +26,9 @@ class Guide(Widget):
     """The pane whose keys work."""
 
     def tell(self, text: str, severity: SeverityLevel = "information") -> None:
-        """Shows a notice; the text must be `visible`."""
-        self.notify(text, severity=severity, markup=False)
+        """Shows a notice, what went wrong for longer; the text must be `visible`."""
+        seconds = _ERROR_S if severity == "error" else None
+        self.notify(text, severity=severity, timeout=seconds, markup=False)
 
     def why_not(self, action: Action) -> str:
         """Why an action cannot be done now; empty where it can."""

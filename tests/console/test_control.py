@@ -174,6 +174,17 @@ def test_nothing_is_ended_without_a_yes(run):
     assert commands(run) == []
 
 
+def test_a_key_that_is_pressed_twice_asks_once(no_run):
+    async def scenario(operator):
+        operator.app.simulate_key("K")
+        operator.app.simulate_key("K")
+        await operator.asked("Kill client 1?")
+        await operator.press("escape")
+        await operator.until(lambda: not operator.is_asked, "the question is gone")
+
+    at_console(scenario, stage(no_run))
+
+
 @pytest.mark.parametrize("no", ["n", "escape"])
 def test_there_are_other_ways_to_say_no(run, no):
     async def scenario(operator):

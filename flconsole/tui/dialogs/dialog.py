@@ -111,7 +111,8 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Answers for the screen below, whose footer is still seen: its bindings mean it by `screen`."""
-        return self.app.screen_stack[-2].check_action(action, parameters)
+        stack = self.app.screen_stack
+        return stack[stack.index(self) - 1].check_action(action, parameters)
 
     def action_leave(self) -> None:
         self.dismiss(None)

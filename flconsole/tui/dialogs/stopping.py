@@ -1,6 +1,7 @@
 """Says who is still alive while a run is being stopped."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from functools import partial
@@ -70,7 +71,8 @@ class Stopping(Dialog[bool]):
     def action_kill(self) -> None:
         """A supervisor that is stopping takes a signal as impatience, and kills whoever is left."""
         if self._supervisor is not None:
-            os.kill(self._supervisor, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._supervisor, signal.SIGTERM)
 
 
 def _status(run_dir: Path) -> dict[str, Any]:
