@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 _TAIL = 64
 """So many entries back the beginning of a story is looked for."""
-_STORY_S = 60.0
-"""For so long a record that knows less than what is told already says nothing new."""
+_RECENT_S = 60.0
+"""For so long the same is counted, not told again, and whoever knows less says nothing new."""
 
 
 class Level(StrEnum):
@@ -55,11 +55,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     part: int = 1
     """Of two entries about one story, the one with the higher number knows more."""
     times: int = 1
-    """How often it was told in a row."""
+    """How often it was told within a short time."""
     ts: float = 0.0
     """Wall-clock seconds since the epoch."""
     number: int = 0
     """Orders the entries, and never changes."""
+
+    def shares_story(self, other: "Entry") -> bool:
+        return any(story in self.stories for story in other.stories)
 
 
 Ring = Literal["rounds", "notes", "troubles"]
@@ -88,28 +91,33 @@ class Timeline(msgspec.Struct, frozen=True):
     def add(self, entry: Entry) -> "Timeline":
         """The timeline with one more entry; the same where it says less than what is told already."""
         rings: tuple[Ring, ...] = ("rounds",) if entry.kind is Kind.ROUND else ("troubles", "notes")
-        for ring in rings if entry.stories else ():
-            for before in self.rings[ring][: -_TAIL - 1 : -1]:
-                if not any(story in before.stories for story in entry.stories):
-                    continue
-                if before.part > entry.part and entry.ts - before.ts < _STORY_S:
-                    return self
-                if before.part < entry.part:
-                    return self._without(ring, before).add(entry)
-        return self._append(entry)
+        related = [before for ring in rings for before in self.tail(ring) if before.shares_story(entry)]
+        if any(before.part > entry.part and entry.ts - before.ts < _RECENT_S for before in related):
+            return self
+        kept = _without(self, [before for before in related if before.part < entry.part])
+        return _append(kept, replace(entry, number=self.told + 1))
 
-    def _without(self, ring: Ring, entry: Entry) -> "Timeline":
-        kept = tuple(other for other in self.rings[ring] if other is not entry)
-        return replace(self, rings={**self.rings, ring: kept})
+    def tail(self, ring: Ring) -> tuple[Entry, ...]:
+        """The entries that a new one is compared with, newest first."""
+        return self.rings[ring][: -_TAIL - 1 : -1]
 
-    def _append(self, entry: Entry) -> "Timeline":
-        entry = replace(entry, number=self.told + 1)
-        ring = _ring_of(entry)
-        kept = self.rings[ring]
-        if kept and kept[-1].text == entry.text and entry.ts - kept[-1].ts < _STORY_S:
-            entry, kept = replace(entry, times=kept[-1].times + 1), kept[:-1]
-        kept = (*kept[-_KEPT[ring] + 1 :], entry)
-        return Timeline({**self.rings, ring: kept}, entry.number)
+
+def _append(timeline: Timeline, entry: Entry) -> Timeline:
+    ring = _ring_of(entry)
+    for before in timeline.tail(ring):
+        if before.text == entry.text and entry.ts - before.ts < _RECENT_S:
+            timeline, entry = _without(timeline, [before]), replace(entry, times=before.times + 1)
+            break
+    kept = (*timeline.rings[ring][-_KEPT[ring] + 1 :], entry)
+    return Timeline({**timeline.rings, ring: kept}, entry.number)
+
+
+def _without(timeline: Timeline, entries: list[Entry]) -> Timeline:
+    if not entries:
+        return timeline
+    gone = {entry.number for entry in entries}
+    rings = {ring: tuple(e for e in kept if e.number not in gone) for ring, kept in timeline.rings.items()}
+    return replace(timeline, rings=rings)
 
 
 def _ring_of(entry: Entry) -> Ring:
