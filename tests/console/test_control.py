@@ -8,6 +8,7 @@ import pytest
 from engine import telemetry as t
 from engine.config import RunConfig
 from flconsole.tui.actions import ACTIONS
+from flconsole.tui.key_line import KeyLine
 from flconsole.tui.view import Liveness
 from tests.console.operating import SIZES, at_console
 from tests.console.staging import Stage, run_started
@@ -490,6 +491,9 @@ def test_looking_only_changes_nothing_and_says_so(run, liveness):
                 await operator.press(action.keys[0])
                 await operator.told(f"{action.title}: read-only: nothing is changed from here")
                 assert not operator.is_asked
+        in_last_line = {item.title: item.enabled for item in operator.run_screen.query_one(KeyLine)._items}
+        assert not any(in_last_line.get(action.title) for action in ACTIONS if action.changes)
+        assert in_last_line["Help"]
 
     at_both_sizes(scenario, run, read_only=True, liveness=liveness)
 
