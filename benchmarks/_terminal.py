@@ -18,7 +18,7 @@ from typing import Self
 import psutil
 from rich.cells import cell_len
 
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 _ASKS_FOR_SYNCHRONIZED_OUTPUT = b"\x1b[?2026$p"
 _HAS_SYNCHRONIZED_OUTPUT = b"\x1b[?2026;2$y"
 
