@@ -153,7 +153,7 @@ class LogView(LineView):
     def follow(self) -> None:
         """Goes to the newest line and stays with it."""
         self._take()
-        self.is_following, self.found = True, None
+        self.is_following, self.found, self._awaited = True, None, None
         self._draw()
         self.post_message(self.Moved())
 

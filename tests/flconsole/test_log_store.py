@@ -154,15 +154,16 @@ def test_what_cannot_be_read_is_said_once(store, folder):
 
 
 def test_its_thread_follows_until_it_is_closed(store, folder):
+    before = set(threading.enumerate())
     store.start()
+    (thread,) = set(threading.enumerate()) - before
     write(folder, "server", stamped(1, "one"))
     deadline = time.monotonic() + 10
-    while not store.since(MERGED, 0).lines and time.monotonic() < deadline:
+    while not store.since(MERGED, 0).lines:
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     store.close()
+    thread.join(10)
 
     assert texts(store) == ["one"]
-    (thread,) = [t for t in threading.enumerate() if t.name == "logs"] or [threading.current_thread()]
-    if thread is not threading.current_thread():
-        thread.join(10)
-        assert not thread.is_alive()
+    assert not thread.is_alive()
