@@ -3,14 +3,13 @@
 Which entry a record deserves is told in `flconsole.stories`.
 """
 
+from bisect import bisect_left
 from enum import StrEnum
 from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
-_TAIL = 64
-"""So many entries back the beginning of a story is looked for."""
 _RECENT_S = 60.0
 """For so long the same is counted, not told again, and whoever knows less says nothing new."""
 
@@ -67,6 +66,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 Ring = Literal["rounds", "notes", "troubles"]
 _KEPT: dict[Ring, int] = {"rounds": 1000, "notes": 500, "troubles": 500}
+_TAILS: dict[Ring, int] = {"rounds": 4, "notes": 64, "troubles": 64}
+"""So many entries back the beginning of a story is looked for."""
 
 
 class Timeline(msgspec.Struct, frozen=True):
@@ -99,7 +100,7 @@ class Timeline(msgspec.Struct, frozen=True):
 
     def tail(self, ring: Ring) -> tuple[Entry, ...]:
         """The entries that a new one is compared with, newest first."""
-        return self.rings[ring][: -_TAIL - 1 : -1]
+        return self.rings[ring][: -_TAILS[ring] - 1 : -1]
 
 
 def _append(timeline: Timeline, entry: Entry) -> Timeline:
@@ -113,11 +114,12 @@ def _append(timeline: Timeline, entry: Entry) -> Timeline:
 
 
 def _without(timeline: Timeline, entries: list[Entry]) -> Timeline:
-    if not entries:
-        return timeline
-    gone = {entry.number for entry in entries}
-    rings = {ring: tuple(e for e in kept if e.number not in gone) for ring, kept in timeline.rings.items()}
-    return replace(timeline, rings=rings)
+    rings = dict(timeline.rings)
+    for entry in entries:
+        kept = rings[_ring_of(entry)]
+        place = bisect_left(kept, entry.number, key=lambda other: other.number)
+        rings[_ring_of(entry)] = kept[:place] + kept[place + 1 :]
+    return replace(timeline, rings=rings) if entries else timeline
 
 
 def _ring_of(entry: Entry) -> Ring:

@@ -6,10 +6,10 @@ from pathlib import Path
 from rich.console import Console
 
 from engine.errors import RunDirectoryError
-from flconsole.chart_text import Ink, heading
-from flconsole.charts import CHARTS, Chart
-from flconsole.gatherers import Look
-from flconsole.plot import Plot, Sentence
+from flconsole.charts.catalogue import CHARTS, Chart
+from flconsole.charts.chart_text import Ink, heading
+from flconsole.charts.gatherers import Look
+from flconsole.charts.plot import Plot, Sentence
 from flconsole.text import visible
 from flconsole.tui.view import View
 
@@ -63,7 +63,7 @@ def save_charts(view: View) -> list[Path]:
 
 
 def _svg(chart: Chart, plot: Plot, run: str) -> str:
-    from flconsole.plotting import draw  # noqa: PLC0415  # imports plotext
+    from flconsole.charts.plotting import draw  # noqa: PLC0415  # imports plotext
 
     console = Console(
         file=io.StringIO(), record=True, width=_WIDTH, force_terminal=True, color_system="standard"

@@ -9,14 +9,14 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
-from flconsole.chart_text import Ink, draw_sentence, heading
-from flconsole.charts import Chart
-from flconsole.gatherers import Look, Settings
-from flconsole.plot import Plot
+from flconsole.charts.catalogue import Chart
+from flconsole.charts.chart_text import Ink, draw_sentence, heading
+from flconsole.charts.gatherers import Look, Settings
+from flconsole.charts.plot import Plot
 from flconsole.tui.style import MARK
 
 Draw = Callable[[Plot, int, int, Ink], list[Text]]
-"""`flconsole.plotting.draw`, once it is imported."""
+"""`flconsole.charts.plotting.draw`, once it is imported."""
 
 INTERVAL_S = 0.95
 """Seconds between two pictures of a run that goes on; the screen looks at it every half second."""

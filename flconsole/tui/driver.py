@@ -16,7 +16,10 @@ from typing import Protocol, cast
 from textual.drivers.linux_driver import LinuxDriver
 
 _MOST_WAITING = 128 * 1024
-"""Bytes that may wait for a terminal; beyond that they are dropped, and the screen is drawn again later."""
+"""Bytes that may wait for a terminal; beyond that they are dropped, and the screen is drawn again later.
+
+A few frames always may, however large the screen."""
+_FRAMES_WAITING = 4
 _CHUNK = 4096
 _PATIENCE_S = 0.5
 _ABORT_SEQUENCE = "\x18\x1b\\"
@@ -50,6 +53,7 @@ class Output:
     def __init__(self, fd: int, *, gone: Callable[[], None], caught_up: Callable[[], None]) -> None:
         self._fd, self._gone, self._caught_up = fd, gone, caught_up
         self._waiting = bytearray()
+        self._longest = 0
         self._has_dropped = self._is_gone = self._is_closed = self._is_writing = False
         self._changed = threading.Condition()
         threading.Thread(target=self._run, name="terminal-output", daemon=True).start()
@@ -64,8 +68,10 @@ class Output:
         with self._changed:
             if self._is_gone or self._has_dropped:
                 return
-            self._waiting += text.encode()
-            if len(self._waiting) > _MOST_WAITING:
+            data = text.encode()
+            self._waiting += data
+            self._longest = max(self._longest, len(data))
+            if len(self._waiting) > max(_MOST_WAITING, _FRAMES_WAITING * self._longest):
                 self._waiting.clear()
                 self._has_dropped = True
             self._changed.notify_all()
@@ -107,10 +113,12 @@ class Output:
         with self._changed:
             self._is_writing = False
             self._changed.notify_all()
-            if self._has_dropped and not self._waiting:
-                self._has_dropped = False
-                self._caught_up()
-            self._changed.wait_for(lambda: self._waiting or self._is_closed)
+            while not self._waiting and not self._is_closed:
+                if self._has_dropped:
+                    self._has_dropped = False
+                    self._caught_up()
+                else:
+                    self._changed.wait()
             chunk = bytes(self._waiting[:_CHUNK])
             del self._waiting[:_CHUNK]
             self._is_writing = bool(chunk)

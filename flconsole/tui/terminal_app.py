@@ -74,7 +74,9 @@ class TerminalApp(App[Result], Generic[Result], inherit_bindings=False):
 
     def on_ready(self) -> None:
         self._is_ready = True
-        self.app_resume_signal.subscribe(self, lambda _app: self.draw_again())  # another program drew meanwhile
+        self.app_resume_signal.subscribe(
+            self, lambda _app: self.draw_again()
+        )  # another program drew meanwhile
         if self._ending_signal is not None:
             self.end_by(self._ending_signal)
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.errors import RunDirectoryError
-from flconsole.charts import CHARTS, SMOOTHINGS
+from flconsole.charts.catalogue import CHARTS, SMOOTHINGS
 from flconsole.tui.chart_files import save_charts
 from flconsole.tui.panes.charts import ChartsPane, grid_of
 from flconsole.tui.panes.clients import ClientsPane

@@ -8,9 +8,9 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widget import Widget
 
-from flconsole.chart_text import Ink
-from flconsole.charts import CHARTS, SMOOTHINGS, Kind
-from flconsole.gatherers import Basis, Look, Settings
+from flconsole.charts.catalogue import CHARTS, SMOOTHINGS, Kind
+from flconsole.charts.chart_text import Ink
+from flconsole.charts.gatherers import Basis, Look, Settings
 from flconsole.tui.actions import Place
 from flconsole.tui.background import in_thread
 from flconsole.tui.bindings import bindings
@@ -190,6 +190,6 @@ def grid_of(width: int, height: int) -> tuple[int, int]:
 
 
 def _import_draw() -> Draw:
-    from flconsole.plotting import draw  # noqa: PLC0415  # imports plotext
+    from flconsole.charts.plotting import draw  # noqa: PLC0415  # imports plotext
 
     return draw

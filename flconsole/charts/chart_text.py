@@ -8,8 +8,8 @@ import msgspec
 from rich.style import Style
 from rich.text import Text
 
-from flconsole.axis import written
-from flconsole.plot import BarPlot, HeatMap, LinePlot, Plot
+from flconsole.charts.axis import written
+from flconsole.charts.plot import BarPlot, HeatMap, LinePlot, Plot
 from flconsole.text import visible
 
 COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "red")

@@ -13,9 +13,9 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from engine.telemetry import RoundFinished
-from flconsole.axis import Unit
-from flconsole.plot import Bar, BarPlot, HeatMap, Line, LinePlot, Plot, Sentence, add_bars
-from flconsole.series import Buckets, Point, Smoother, drawable, extremes
+from flconsole.charts.axis import Unit
+from flconsole.charts.plot import Bar, BarPlot, HeatMap, Line, LinePlot, Plot, Sentence, add_bars
+from flconsole.charts.series import Buckets, Point, Smoother, drawable, extremes
 from flconsole.snapshot import Curve, Snapshot
 from flconsole.snapshot import Point as Report
 from flconsole.state import RunState

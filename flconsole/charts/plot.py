@@ -2,8 +2,8 @@
 
 import msgspec
 
-from flconsole.axis import Unit
-from flconsole.series import Point
+from flconsole.charts.axis import Unit
+from flconsole.charts.series import Point
 
 
 class Line(msgspec.Struct, frozen=True):

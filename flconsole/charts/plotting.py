@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from rich.style import Style
 from rich.text import Text
 
-from flconsole.axis import Axis, Unit, linear_axis, log_axis
-from flconsole.chart_text import Ink, colour_of, draw_heat_map, draw_sentence
-from flconsole.left_out import left_out
-from flconsole.plot import Bar, BarPlot, HeatMap, LinePlot, Plot, Sentence, add_bars
-from flconsole.series import Point, drawable, merge_runs, thin
+from flconsole.charts.axis import Axis, Unit, linear_axis, log_axis
+from flconsole.charts.chart_text import Ink, colour_of, draw_heat_map, draw_sentence
+from flconsole.charts.left_out import left_out
+from flconsole.charts.plot import Bar, BarPlot, HeatMap, LinePlot, Plot, Sentence, add_bars
+from flconsole.charts.series import Point, drawable, merge_runs, thin
 
 with left_out("plotext._doc.doc", "PIL"):  # its manual and pictures: half of its memory, most of its time
     import plotext

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
-from flconsole.axis import Unit
-from flconsole.gatherers import (
+from flconsole.charts.axis import Unit
+from flconsole.charts.gatherers import (
     NO_ROUND,
     ClientLines,
     Gatherer,
