@@ -74,10 +74,10 @@ def _spans(log: Path, start: int, end: int | None) -> list[_Span]:
     """Where the words of a process are: in the log, in what was rotated out of it, or in both."""
     rotated = log.with_name(f"{log.name}.1")
     size, rotated_size = (path.stat().st_size if path.exists() else 0 for path in (log, rotated))
+    if rotated_size and end is not None and end > max(start, size):
+        return [_Span(rotated, start, end)]
     if not rotated_size or 0 < start <= size:
         return [_Span(log, start, size if end is None or end <= start else end)]
-    if end is not None and end > max(start, size):
-        return [_Span(rotated, start, end)]
     return [_Span(rotated, start, rotated_size), _Span(log, 0, size if end is None else end)]
 
 
