@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks._scribe import Story
+from benchmarks.synthetic_run import write_run
 from engine import telemetry as t
 from engine.event_log import read_events, verify_chain
 
+STORY = Story(clients=8, rounds=20)
 SHOWN_WITHIN_S = 2.0
 """After it was recorded; a machine that is busy with other things may delay some sights, never all."""
 
@@ -55,6 +58,19 @@ class Session:
 
         self.tmux.wait_until(shown, f"round {least}")
 
+    def start_on_digits(self, rounds):
+        """Fills in the start screen: three clients on five parts is what it offers."""
+        self.sees("> dataset +< auto >")
+        self.tmux.press("Left")
+        self.sees("> dataset +< digits >")
+        self.tmux.press("Down", "Down", "Down", "Down", "e")
+        self.sees("rounds: 5")
+        self.tmux.press("C-u")
+        self.sees("rounds: *\n")  # Textual edits after it inserts, if it is given both at once
+        self.tmux.type(str(rounds))
+        self.sees(f"> rounds +{rounds}")
+        self.tmux.press("Enter")
+
     def add_two_clients(self):
         self.tmux.press("a")
         self.sees("Add clients")
@@ -86,7 +102,7 @@ class Session:
     def search_the_logs(self):
         self.tmux.press("3", "/")
         self.tmux.type("joined, with part")
-        self.sees("joined, with part [0-4] of 6")
+        self.sees("joined, with part [0-4] of 5")
 
     def zoom_a_chart(self):
         self.tmux.press("2", "Enter")
@@ -118,7 +134,8 @@ def row(client, state):
 def test_a_run_is_watched_changed_left_and_stopped(terminal, flconsole, tmp_path):
     session = Session(terminal(columns=120, rows=40), tmp_path)
 
-    session.tmux.type(f"{flconsole} run --dataset digits --clients 3 --parts 6 --rounds 2000")
+    session.tmux.type(flconsole)
+    session.start_on_digits(rounds=2000)
     session.sees_round(3)
     session.tmux.press("4", "v", "v")
     session.sees("4 Timeline: .*all but rounds")
@@ -166,6 +183,31 @@ def test_a_small_screen_is_enough(terminal, flconsole, tmp_path):
     assert killed.signal == "SIGKILL"
     ((_, outcome),) = session.recorded(t.RunEnded)
     assert isinstance(outcome, t.RunStopped)
+
+
+def test_a_run_that_is_over_is_played_again(terminal, flconsole, tmp_path):
+    write_run(tmp_path / "runs" / STORY.run, STORY)
+    session = Session(terminal(columns=80, rows=24), tmp_path)
+    killed_in = 18  # the seventeenth of twenty rounds is the first without client 4
+
+    session.tmux.type(f"{flconsole} replay")
+    session.sees("round 0/20", "replay")
+    session.tmux.press("p", "g")
+    session.sees("go to")
+    session.tmux.type(str(killed_in))
+    session.sees(f"round {killed_in}/20", row("4", "stopped"), row("1", "training|idle"))
+    session.tmux.press("[", "[")
+    session.sees(f"round {killed_in - 2}/20")
+    session.tmux.press("]")
+    session.sees(f"round {killed_in - 1}/20")
+    session.tmux.press("g")
+    session.sees("go to")
+    session.tmux.type("5")
+    session.sees("round 5/20", row("4", "training|idle"))
+    session.tmux.press("4")
+    session.sees("client 2 is back")
+    session.tmux.press("q")
+    session.sees(r"(?m)^ready>$")
 
 
 def agrees_with_what_was_done(session):
