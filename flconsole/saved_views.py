@@ -8,13 +8,14 @@ from pathlib import Path
 from engine.errors import RunDirectoryError
 
 
-def save_view(run_dir: Path, name: str, text: str) -> Path:
+def save_view(run_dir: Path, name: str, text: str, *, suffix: str = ".log") -> Path:
     """Writes a new file, whole or not at all.
 
     Args:
         run_dir: the run directory.
         name: the first part of the file's name; the time is the second.
         text: all of it, fit for a terminal.
+        suffix: ends the file's name.
 
     Returns:
         The file: `views/<name>-<time>.log`.
@@ -26,7 +27,7 @@ def save_view(run_dir: Path, name: str, text: str) -> Path:
     try:
         folder.mkdir(exist_ok=True)
         for number in itertools.count(1):
-            path = folder / f"{name}-{moment}{f'-{number}' if number > 1 else ''}.log"
+            path = folder / f"{name}-{moment}{f'-{number}' if number > 1 else ''}{suffix}"
             with contextlib.suppress(FileExistsError):
                 _write_new(path, text)
                 return path

@@ -143,7 +143,7 @@ ACTIONS = (
     Action("next-pane", ("tab",), "Next pane", "Go to the next pane."),
     Action("previous-pane", ("shift+tab",), "Previous pane", "Go to the pane before."),
     Action("traceback", ("t",), "Traceback", "Show the first traceback of the failure chosen, or of the newest."),
-    Action("screenshot", ("f12",), "Screenshot", "Write the screen as SVG into the run directory."),
+    Action("screenshot", ("f12",), "Screenshot", "Write the screen as a picture into the run directory."),
     Action("redraw", ("ctrl+l",), "Redraw", "Draw the whole screen again."),
     Action("suspend", ("ctrl+z",), "Suspend", "Give the terminal back to the shell for a while; `fg` brings the console back."),
     Action("palette", ("colon", "ctrl+p"), "Commands", "Find an action by its name."),

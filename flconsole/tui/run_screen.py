@@ -25,6 +25,7 @@ from flconsole.tui.panes.timeline import TimelinePane
 from flconsole.tui.prompt import Prompt
 from flconsole.tui.replay_bar import ReplayBar
 from flconsole.tui.replay_control import ReplayControl
+from flconsole.tui.screenshot import Screenshot
 from flconsole.tui.status_line import StatusLine
 from flconsole.tui.view import Liveness, Shows, Source, View
 
@@ -44,7 +45,7 @@ class Host(Protocol):
         """Rings the bell and writes into the window's title; the text must be `visible`."""
 
 
-class RunScreen(Control, Failures, ReplayControl, Screen[None]):
+class RunScreen(Control, Failures, ReplayControl, Screenshot, Screen[None]):
     """Status, panes, keys.
 
     A small screen shows one pane at a time, a middling one the clients and one other, a large one all four.
