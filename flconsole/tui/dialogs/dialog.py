@@ -90,7 +90,7 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
     Dialog { align: center middle; }
     Dialog > #dialog {
         width: 72; max-width: 96%; height: auto; max-height: 100%;
-        border: solid $accent; padding: 0 1; background: $surface;
+        border: solid $accent; padding: 0 1; background: $surface; scrollbar-size-vertical: 1;
     }
     Dialog Static { width: 100%; height: auto; }
     """
