@@ -111,7 +111,7 @@ class LogsPane(Vertical):
         if log.is_following:
             parts.append("following")
         else:
-            parts.append(f"{log.new:,} new (f follows)")
+            parts.append(f"{log.new:,} new (f follows)" if log.new else "f follows")
             parts.append(f"line {min(log.first_in_view + 1, log.count):,} of {log.count:,}")
         if self._filter.level > _LEVELS[0]:
             parts.append(f"from {self._filter.level.name}")
