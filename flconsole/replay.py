@@ -78,31 +78,46 @@ class _Checkpoint(NamedTuple):
 class _Range:
     """The lines of an open file, from an offset to the end it had when it was opened."""
 
-    def __init__(self, descriptor: int, offset: int, end: int) -> None:
-        self._descriptor, self._offset, self._end = descriptor, offset, end
+    def __init__(self, file: "_OpenFile", offset: int) -> None:
+        self._file, self.offset = file, offset
         self.is_behind = False
         self.piece = offset
         """Where the lines began that were read last."""
 
     def read(self, max_bytes: int | None = None) -> list[bytes]:
-        self.piece = self._offset
-        lines, self._offset, self.is_behind = read_lines(self._descriptor, self._offset, self._end, max_bytes)
+        self.piece = self.offset
+        try:
+            lines, self.offset, self.is_behind = read_lines(
+                self._file.descriptor, self.offset, self._file.end, max_bytes
+            )
+        except OSError as error:
+            raise RunDirectoryError(f"{self._file.path}: {error.strerror}") from error
         return lines
+
+
+class _OpenFile(NamedTuple):
+    """A file as it was when it was opened."""
+
+    path: Path
+    descriptor: int
+    end: int
 
 
 class _Files:
     """The files of a run, opened once: what is renamed or appended later makes no difference."""
 
     def __init__(self, run_dir: Path) -> None:
-        self._open: list[tuple[int, int]] = []
-        try:
-            for name in (*EVENT_FILES, OLDER_SAMPLE_FILE, SAMPLE_FILE):
-                if (run_dir / name).exists():
-                    descriptor = os.open(run_dir / name, os.O_RDONLY | os.O_CLOEXEC)
-                    self._open.append((descriptor, os.fstat(descriptor).st_size))
-        except OSError as error:
-            self.close()
-            raise RunDirectoryError(f"{run_dir}: {error.strerror}") from error
+        self._open: list[_OpenFile] = []
+        for name in (*EVENT_FILES, OLDER_SAMPLE_FILE, SAMPLE_FILE):
+            path = run_dir / name
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self.close()
+                raise RunDirectoryError(f"{path}: {error.strerror}") from error
+            self._open.append(_OpenFile(path, descriptor, os.fstat(descriptor).st_size))
 
     @property
     def beginning(self) -> _Checkpoint:
@@ -110,17 +125,14 @@ class _Files:
 
     @property
     def size(self) -> int:
-        return sum(end for _descriptor, end in self._open)
+        return sum(file.end for file in self._open)
 
     def ranges(self, parts: tuple[_Part, ...]) -> list[_Range]:
-        return [
-            _Range(descriptor, part.offset, end)
-            for (descriptor, end), part in zip(self._open, parts, strict=True)
-        ]
+        return [_Range(file, part.offset) for file, part in zip(self._open, parts, strict=True)]
 
     def close(self) -> None:
-        for descriptor, _end in self._open:
-            os.close(descriptor)
+        for file in self._open:
+            os.close(file.descriptor)
         self._open = []
 
 
@@ -145,7 +157,7 @@ class Cursor:
     @property
     def bytes_read(self) -> int:
         """About how much of the files lies before it."""
-        return sum(piece.piece for piece in self._ranges)
+        return sum(piece.offset for piece in self._ranges)
 
     def read_batch(self) -> list[Record]:
         """Folds the next records, some hundred; none at the end."""
