@@ -13,9 +13,9 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.scrollbar import ScrollTo
 
-from flconsole.log_filter import FilteredLog, Found, Rows, find
-from flconsole.log_lines import Line
-from flconsole.log_store import LogStore
+from flconsole.logs.filter import FilteredLog, Found, Rows, find
+from flconsole.logs.lines import Line
+from flconsole.logs.store import LogStore
 from flconsole.tui.line_view import LineView
 from flconsole.tui.style import DIM, LEVELS, process_style
 

@@ -6,7 +6,7 @@ from functools import partial
 from textual import work
 
 from engine.errors import RunDirectoryError
-from flconsole.saved_views import save_view
+from flconsole.logs.saved_views import save_view
 from flconsole.text import visible
 from flconsole.tui.background import in_thread
 from flconsole.tui.guide import Guide

@@ -11,7 +11,7 @@ import pytest
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.events import Paste
 
-from flconsole import log_store
+from flconsole.logs import store as log_store
 from flconsole.tui.app import ConsoleApp
 from flconsole.tui.log_view import LogView
 from flconsole.tui.panes import logs as logs_pane

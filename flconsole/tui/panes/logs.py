@@ -12,10 +12,10 @@ from textual.content import Content
 from textual.geometry import Region
 
 from engine.errors import RunDirectoryError
-from flconsole.log_filter import BadPattern, FilteredLog, LogFilter, compile_pattern
-from flconsole.log_lines import Level, Line
-from flconsole.log_store import MERGED, LogStore
-from flconsole.saved_views import save_view
+from flconsole.logs.filter import BadPattern, FilteredLog, LogFilter, compile_pattern
+from flconsole.logs.lines import Level, Line
+from flconsole.logs.saved_views import save_view
+from flconsole.logs.store import MERGED, LogStore
 from flconsole.text import visible
 from flconsole.tui.actions import Place
 from flconsole.tui.bindings import bindings
