@@ -232,7 +232,8 @@ def _ask(module: str, *arguments: str, quiet: bool = False) -> bytes:
             raise
     if child.returncode != 0:
         exit_code = child.returncode if child.returncode > 0 else 128 - child.returncode
-        raise PreparationError(exit_code, said.decode(errors="replace").strip() if quiet else "")
+        words = said.decode(errors="replace").strip().removeprefix("error: ") if quiet else ""
+        raise PreparationError(exit_code, words)
     return answer
 
 

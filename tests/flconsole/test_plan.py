@@ -131,6 +131,16 @@ def test_a_run_whose_broker_does_not_answer_is_not_resumed(run_dir, capfd, silen
     assert RunConfig.load(run_dir / "config.toml") == config
 
 
+def test_whoever_has_the_screen_gets_the_reason_and_nothing_is_written_there(run_dir, capfd, silent_broker):
+    config = msgspec.structs.replace(RunConfig.load(run_dir / "config.toml"), bootstrap_servers=silent_broker)
+    write_config(config, run_dir)
+
+    with pytest.raises(PreparationError, match=f"^no broker at {silent_broker}"):
+        reopen_run(run_dir, {"rounds": "9"}, quiet=True)
+
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_place_whose_name_no_file_could_hold_is_refused(tmp_path, monkeypatch):
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
     Path(odd).mkdir()
