@@ -14,8 +14,8 @@ from flconsole.snapshot import Snapshot, advance_all
 from flconsole.tui.app import ConsoleApp
 from flconsole.tui.view import Liveness, Source, View
 
-_SETTLED_LOOKS = 4
-_LOOK_S = 0.15
+_SETTLED_LOOKS = 6
+_LOOK_S = 0.1
 _MOST_LOOKS = 200
 Result = TypeVar("Result")
 
@@ -62,7 +62,7 @@ def take(
     async def run() -> Result:
         app = ConsoleApp(source)
         async with app.run_test(size=size) as pilot:
-            await _settle(app, pilot)
+            await _until_read(source, pilot)
             await pilot.press(*keys)
             await _settle(app, pilot)
             return take(app)
@@ -74,6 +74,14 @@ def text_of(app: ConsoleApp) -> str:
     """What is on the screen, without colours."""
     strips = app.screen._compositor.render_strips()  # noqa: SLF001  # there is no other way to it
     return "\n".join(strip.text.rstrip() for strip in strips) + "\n"
+
+
+async def _until_read(source: Source, pilot: Pilot[int]) -> None:
+    for _ in range(_MOST_LOOKS):
+        await pilot.pause(_LOOK_S)
+        if source.view().loading is None:
+            return
+    raise TimeoutError("the run is never read to its end")
 
 
 async def _settle(app: ConsoleApp, pilot: Pilot[int]) -> None:

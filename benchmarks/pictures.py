@@ -11,11 +11,16 @@ from benchmarks._scribe import Story
 from benchmarks._still import Still, take
 from benchmarks.synthetic_run import write_run
 from flconsole.tui.app import ConsoleApp
+from flconsole.tui.replay_source import ReplaySource
 from flconsole.tui.view import Liveness, Source
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 STORY = Story(clients=12, rounds=100, played=87, ended=False)
 SIZE = (120, 34)
+
+
+def _replay(run_dir: Path) -> Source:
+    return ReplaySource(run_dir, clock=lambda: 0.0)
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,12 @@ class Picture:
 
 
 PICTURES = {
-    "overview": Picture(size=(160, 44)),
+    "overview": Picture(size=(132, 40), keys=("4", "v", "v", "1", "down")),
     "charts": Picture(keys=("2", "z")),
-    "logs": Picture(keys=("3", "z", "slash", *"rejected", "enter")),
-    "add-clients": Picture(keys=("a",)),
+    "logs": Picture(keys=("3", "z", "slash", *"Traceback", "enter")),
+    "add-clients": Picture(size=(100, 24), keys=("a",)),
+    "replay": Picture(keys=("p", "g", *"53", "enter"), open=_replay),
+    "small": Picture(size=(60, 20)),
 }
 
 
