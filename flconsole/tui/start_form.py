@@ -19,10 +19,12 @@ from flconsole.tui.style import BOLD, DIM
 
 SPARE_PARTS = 2
 """Parts of the data beyond one for each client, unless the operator wants another number."""
+OFFERED_ROUNDS = 20
+"""Rounds where neither the operator nor her own defaults say when to end: enough to watch and to act in."""
 _LABEL_WIDTH, _VALUE_WIDTH = 12, 18
 _HINTS = {
     "dataset": "auto: CIFAR-10, or else digits",
-    "model": "or vector:N, module:function",
+    "model": "or module:function",
     "clients": "on this machine",
     "rounds": f"until the end; empty: {DEFAULT_ROUNDS}",
     "mode": "how a round closes",
@@ -188,7 +190,8 @@ def _offered_parts(clients: str) -> str:
 
 def _texts(config: RunConfig, choices: Mapping[str, Any]) -> dict[str, str]:
     """Every setting as it is written: as chosen last, else by the user's own default."""
-    defaults = {key: getattr(config, key) for key in CHOSEN} | {"rounds": config.round_limit}
-    values = {**defaults, **choices}
+    values = {key: getattr(config, key) for key in CHOSEN} | choices
+    if values["rounds"] is None and config.round_limit is not None:
+        values["rounds"] = OFFERED_ROUNDS
     texts = {key: "" if value is None else str(value) for key, value in values.items()}
     return texts | {"parts": texts["parts"] or _offered_parts(texts["clients"])}

@@ -20,7 +20,7 @@ DEFAULTS = {
     "model": "lenet",
     "clients": "3",
     "parts": "5",
-    "rounds": "5",
+    "rounds": "20",
     "mode": "sync",
     "seed": "1",
 }
@@ -80,6 +80,14 @@ def test_the_users_own_defaults_are_the_forms():
     assert "--clients=7" in chosen
     assert "--parts=9" in chosen
     assert not any(word.startswith("--rounds") for word in chosen)
+
+
+@pytest.mark.parametrize(("remembered", "rounds"), [({}, "7"), ({"rounds": 3}, "3")])
+def test_rounds_of_ones_own_go_before_the_ones_that_are_offered(remembered, rounds):
+    user_config("rounds = 7")
+    last_choices.save(remembered)
+
+    assert at_form(None, "enter") == command(rounds=rounds)
 
 
 def test_users_defaults_that_make_no_sense_are_an_error_before_there_is_a_screen():
