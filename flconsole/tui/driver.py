@@ -20,8 +20,10 @@ _MOST_WAITING = 128 * 1024
 
 A few frames always may, however large the screen."""
 _FRAMES_WAITING = 4
-_CHUNK = 4096
+_PIECE = 4096
 _PATIENCE_S = 0.5
+_POLL_MS = 100
+"""What was dropped meanwhile is waited for no longer than that."""
 _ABORT_SEQUENCE = "\x18\x1b\\"
 """Ends whatever control sequence was cut off: CAN, then ST."""
 
@@ -51,17 +53,18 @@ class Output:
     """
 
     def __init__(self, fd: int, *, gone: Callable[[], None], caught_up: Callable[[], None]) -> None:
-        self._fd, self._gone, self._caught_up = fd, gone, caught_up
+        self._fd, self._gone, self._caught_up = _open_again(fd), gone, caught_up
         self._waiting = bytearray()
         self._longest = 0
-        self._has_dropped = self._is_gone = self._is_closed = self._is_writing = False
+        self._cleared = 0
+        self._has_dropped = self._is_gone = self._is_closed = False
         self._changed = threading.Condition()
         threading.Thread(target=self._run, name="terminal-output", daemon=True).start()
 
     @property
     def is_behind(self) -> bool:
         """Whether something that was drawn has not arrived yet."""
-        return bool(self._waiting) or self._is_writing
+        return bool(self._waiting)
 
     def write(self, text: str) -> None:
         """Takes it along; drops it, where the terminal is far behind or gone."""
@@ -72,57 +75,74 @@ class Output:
             self._waiting += data
             self._longest = max(self._longest, len(data))
             if len(self._waiting) > max(_MOST_WAITING, _FRAMES_WAITING * self._longest):
-                self._waiting.clear()
+                self._clear(_ABORT_SEQUENCE)
                 self._has_dropped = True
             self._changed.notify_all()
 
     def make_room(self, patience_s: float) -> None:
         """Waits a little until everything has arrived; drops what has not, the kernel's queue included."""
         with self._changed:
-            if self._changed.wait_for(lambda: not self.is_behind, patience_s) and not self._has_dropped:
+            if self._changed.wait_for(lambda: not self._waiting, patience_s):
                 return
-            self._waiting.clear()
+            self._clear(_ABORT_SEQUENCE)
             self._has_dropped = False
             with contextlib.suppress(termios.error):
                 termios.tcflush(self._fd, termios.TCOFLUSH)
-            self._changed.wait_for(lambda: not self.is_behind, patience_s)
-        self.write(_ABORT_SEQUENCE)
 
     def close(self, patience_s: float) -> None:
         """Waits a little until everything has arrived, and ends the thread."""
         with self._changed:
-            self._changed.wait_for(lambda: not self.is_behind, patience_s)
+            self._changed.wait_for(lambda: not self._waiting, patience_s)
             self._is_closed = True
             self._changed.notify_all()
 
-    def _run(self) -> None:
-        while chunk := self._next_chunk():
-            try:
-                while chunk:
-                    chunk = chunk[os.write(self._fd, chunk) :]
-            except OSError:
-                with self._changed:
-                    self._is_gone, self._is_writing = True, False
-                    self._waiting.clear()
-                    self._changed.notify_all()
-                self._gone()
-                return
+    def _clear(self, instead: str = "") -> None:
+        self._waiting[:] = instead.encode()
+        self._cleared += 1
 
-    def _next_chunk(self) -> bytes:
-        """The next bytes to write; none when closed."""
+    def _run(self) -> None:
+        room = select.poll()
+        room.register(self._fd, select.POLLOUT)
+        while self._has_more():
+            if room.poll(_POLL_MS):
+                self._write_some()
+        os.close(self._fd)
+
+    def _has_more(self) -> bool:
+        """Waits until there is something to write; False when closed."""
         with self._changed:
-            self._is_writing = False
+            self._changed.wait_for(lambda: self._waiting or self._is_closed or self._is_gone)
+            return not self._is_closed and not self._is_gone
+
+    def _write_some(self) -> None:
+        with self._changed:
+            piece, cleared = bytes(self._waiting[:_PIECE]), self._cleared
+        try:
+            written = os.write(self._fd, piece)
+        except BlockingIOError:
+            return
+        except OSError:
+            with self._changed:
+                self._is_gone = True
+                self._clear()
+                self._changed.notify_all()
+            self._gone()
+            return
+        with self._changed:
+            if cleared == self._cleared:
+                del self._waiting[:written]
+            if self._has_dropped and not self._waiting:
+                self._has_dropped = False
+                self._caught_up()
             self._changed.notify_all()
-            while not self._waiting and not self._is_closed:
-                if self._has_dropped:
-                    self._has_dropped = False
-                    self._caught_up()
-                else:
-                    self._changed.wait()
-            chunk = bytes(self._waiting[:_CHUNK])
-            del self._waiting[:_CHUNK]
-            self._is_writing = bool(chunk)
-            return chunk
+
+
+def _open_again(fd: int) -> int:
+    """The same terminal for writing without ever waiting, which is set where the shell does not see it."""
+    try:
+        return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:  # another user's, for instance; then it cannot be restored while it stalls
+        return os.dup(fd)
 
 
 class ConsoleDriver(LinuxDriver):

@@ -3,6 +3,7 @@
 import signal
 import time
 
+import psutil
 import pytest
 
 from tests.console.pty.harness import RESTORED, wait_until
@@ -41,10 +42,7 @@ def test_rounds_go_on_while_nobody_reads_the_terminal(going_on, attach):
 
 def test_a_signal_is_obeyed_while_nobody_reads_the_terminal(attach):
     terminal = attach(columns=120, rows=40)
-    terminal.stall()
-    for _ in range(100):  # each draws the whole screen: far more than a terminal's queue holds
-        terminal.press("\x0c")
-        time.sleep(0.01)
+    fill_the_queue_of(terminal)
 
     terminal.kill(signal.SIGTERM)
 
@@ -52,3 +50,41 @@ def test_a_signal_is_obeyed_while_nobody_reads_the_terminal(attach):
     terminal.go_on()
     assert terminal.exit_code() == 128 + signal.SIGTERM
     assert [mode for mode in RESTORED if mode not in terminal.output] == []
+    assert b"it goes on" in terminal.output
+
+
+def test_a_terminal_that_is_read_again_shows_how_things_are_now(attach):
+    terminal = attach(columns=120, rows=40)
+    fill_the_queue_of(terminal)
+    terminal.press("2z")
+    for _ in range(100):  # also what may wait in the console is more than enough
+        draw_all_of(terminal)
+    wait_until(lambda: is_idle(terminal), "all of it is drawn")
+
+    terminal.go_on()
+
+    terminal.wait_for("zoomed")
+    wait_until(lambda: "━2 Charts" in terminal.screen().splitlines()[3], "one pane")
+    assert "1 Clients:" not in terminal.screen()
+    assert terminal.screen().endswith("? Help")
+
+
+def is_idle(terminal):
+    spent = terminal.cpu_s()
+    time.sleep(0.5)
+    return terminal.cpu_s() - spent < 0.05
+
+
+def draw_all_of(terminal):
+    terminal.press("\x0c")
+    time.sleep(0.02)
+
+
+def fill_the_queue_of(terminal):
+    """Has the whole screen drawn again and again, unread, until the console can write no more of it."""
+    terminal.stall()
+    console, written, since = psutil.Process(terminal.pid), 0, time.monotonic()
+    while time.monotonic() - since < 1.0:
+        draw_all_of(terminal)
+        if (now := console.io_counters().write_chars) != written:
+            written, since = now, time.monotonic()
