@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 
 from engine.telemetry import ProcessSample, Sample
+from flconsole.figures import UNKNOWN, number, short_bytes, short_seconds
 from flconsole.state import Client, ClientState, Process, RunState
-from flconsole.text import number, visible
+from flconsole.text import visible
 from flconsole.word_filter import word_filter
 
-UNKNOWN = "-"
 STALE_S = 3.0
 """Seconds after which a sample, taken once a second, no longer speaks for the present."""
 _WIDEST_NAME = 20
@@ -183,26 +183,6 @@ class Column(NamedTuple):
         """The cell of a row, not yet aligned."""
         value = getattr(row, self.name)
         return UNKNOWN if value is None else self.show(value)
-
-
-def short_seconds(value: float) -> str:
-    """An age in at most three digits and a letter: `59s`, `59m`, `23h`, `12d`."""
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if value >= size:
-            return f"{int(value // size)}{unit}"
-    return f"{int(value)}s"
-
-
-def short_bytes(value: float) -> str:
-    """A number of bytes in three digits and a letter: `999`, `1.24k`, `24.8M`, `424M`."""
-    if value < 999.5:
-        return f"{value:.0f}"
-    power = 1
-    while value / 1000**power >= 999.5:
-        power += 1
-    value /= 1000**power
-    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
-    return f"{value:.{digits}f}{'kMGTPEZY'[power - 1]}"
 
 
 def _loss(value: float) -> str:

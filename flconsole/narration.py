@@ -6,8 +6,9 @@ from typing import Any
 
 from engine import telemetry
 from engine.telemetry import AnyEvent
+from flconsole.figures import number, seconds
 from flconsole.state import RunState, ended_badly
-from flconsole.text import number, seconds, visible
+from flconsole.text import visible
 
 _RESULTS = {
     "final.keras": "the global model",

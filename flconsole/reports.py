@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from engine.telemetry import ProcessSample
+from flconsole.figures import UNKNOWN, number
 from flconsole.narration import about, progress
 from flconsole.runs import RunSummary
 from flconsole.state import Client, Process, RunState
-from flconsole.text import number, table, visible
+from flconsole.text import table, visible
 
 _MIB = 1 << 20
 
@@ -29,9 +30,9 @@ def runs_table(runs: Sequence[RunSummary]) -> list[str]:
             run.status,
             f"{run.rounds_done}/{run.rounds or '?'}",
             number(run.accuracy),
-            run.model or "-",
-            run.dataset or "-",
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started_at)) if run.started_at else "-",
+            run.model or UNKNOWN,
+            run.dataset or UNKNOWN,
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started_at)) if run.started_at else UNKNOWN,
         )
         for run in runs
     ]
@@ -81,8 +82,8 @@ def _client_row(state: RunState, client_id: str) -> tuple[str, ...]:
     return (
         client_id,
         state.client_state(client_id),
-        client.host or "-",
-        "-" if client.part is None else str(client.part),
+        client.host or UNKNOWN,
+        UNKNOWN if client.part is None else str(client.part),
         str(client.updates),
         str(client.rejected),
         number(update.accuracy if update else None),
@@ -96,7 +97,7 @@ def _process_row(process: Process, state: RunState) -> tuple[str, ...]:
     sample = samples.get(process.name, ProcessSample())
     return (
         process.name,
-        "-" if process.pid is None else str(process.pid),
+        UNKNOWN if process.pid is None else str(process.pid),
         str(process.starts),
         number(sample.cpu_percent, 0),
         number(None if sample.rss_bytes is None else sample.rss_bytes / _MIB, 0),

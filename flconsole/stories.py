@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from engine import telemetry
 from flconsole.feed import Record
+from flconsole.figures import number, seconds
 from flconsole.narration import about, describe
 from flconsole.state import RunState, ended_badly
-from flconsole.text import number, seconds, visible
+from flconsole.text import visible
 from flconsole.timeline import Entry, Kind, Level, Timeline
 
 

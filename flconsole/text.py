@@ -37,18 +37,6 @@ def coloured(line: str, *, process: str = "") -> str:
     return f"{hue}{visible(process)}{_PLAIN} | {shown}"
 
 
-def seconds(value: float) -> str:
-    """A time for people: `0.12 s`, `42 s`, `3 min 05 s`, `2 h 07 min`."""
-    if value < 10:
-        return f"{value:.2f} s"
-    whole = round(value)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-
-
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines with the columns aligned; cells are made `visible`."""
     cells = [[visible(cell) for cell in row] for row in (headings, *rows)]
@@ -57,11 +45,6 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
     ]
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """A number with so many digits after the point; a dash where nobody knows it."""
-    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:

@@ -6,9 +6,9 @@ from rich.text import Text
 from textual.strip import Strip
 from textual.widget import Widget
 
+from flconsole.figures import clock
 from flconsole.player import Playhead
 from flconsole.replay import Track
-from flconsole.tui.status_parts import clock
 from flconsole.tui.style import BOLD, DIM, PLAIN
 from flconsole.tui.view import View
 

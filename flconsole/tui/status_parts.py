@@ -7,9 +7,9 @@ from rich.style import Style
 from rich.text import Text
 
 from engine import telemetry
-from flconsole.client_rows import UNKNOWN
+from flconsole.figures import UNKNOWN, clock, number
 from flconsole.state import Process, Round, RunState
-from flconsole.text import listed, number, visible
+from flconsole.text import listed, visible
 from flconsole.tui.style import BAD, BOLD, DIM, FALLING, GOOD, RISING, STEADY, WARNING
 from flconsole.tui.view import Liveness, View
 
@@ -261,10 +261,3 @@ def _more_figures(state: RunState) -> list[Part]:
         best = max(evaluated, key=lambda finished: finished.accuracy or 0.0)
         parts.append(Part(Text(f"best {number(best.accuracy)} in round {best.round}"), 8))
     return parts
-
-
-def clock(seconds: float) -> str:
-    """A time in few characters that change once a second: `0:07`, `12:34`, `1:02:03`."""
-    minutes, whole = divmod(int(max(0.0, seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"

@@ -12,7 +12,7 @@ from engine import telemetry as t
 from engine.config import RunConfig
 from flconsole.tui.app import ConsoleApp
 from flconsole.tui.status_line import StatusLine
-from flconsole.tui.status_parts import clock, status_rows
+from flconsole.tui.status_parts import status_rows
 from flconsole.tui.view import Liveness
 from tests.console.staging import Stage, run_started
 from tests.flconsole.recording import RUN, accepted, ended, exited, finished, joined, opened, started
@@ -253,14 +253,6 @@ def test_a_reason_cannot_talk_to_the_terminal():
 def test_the_rows_fit_whatever_the_width(width):
     for row in status_rows(training(t.BrokerLost(reason="connection refused")).view(), width):
         assert row.cell_len <= width
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [(-3, "0:00"), (7.9, "0:07"), (754, "12:34"), (3723, "1:02:03"), (90_000, "25:00:00")],
-)
-def test_clock(seconds, expected):
-    assert clock(seconds) == expected
 
 
 # --- on a screen

@@ -17,8 +17,6 @@ from flconsole.client_rows import (
     natural,
     row_filter,
     sample_age,
-    short_bytes,
-    short_seconds,
     sort_rows,
 )
 from flconsole.state import ClientState
@@ -307,30 +305,6 @@ def test_a_name_cannot_talk_to_the_terminal():
 
 
 # --- figures
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (0, "0"), (999, "999"), (999.6, "1.00k"), (1_240, "1.24k"), (24_800, "24.8k"), (999_499, "999k"),
-        (999_500, "1.00M"), (424_255_488, "424M"), (12.5e9, "12.5G"), (3e12, "3.00T"),
-    ],
-)  # fmt: skip
-def test_bytes_have_three_digits_and_a_letter(value, expected):
-    assert short_bytes(value) == expected
-
-
-@given(st.integers(0, 10**24))
-def test_bytes_fit_their_column(value):
-    assert len(short_bytes(value)) <= 5
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(0.9, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (86_399, "23h"), (86_400, "1d")],
-)
-def test_ages_have_one_unit(value, expected):
-    assert short_seconds(value) == expected
 
 
 @given(st.floats(0, 1e30))

@@ -1,10 +1,10 @@
-"""Text from elsewhere reaches no terminal raw; tables and numbers line up."""
+"""Text from elsewhere reaches no terminal raw; tables line up."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flconsole.text import coloured, listed, number, seconds, table, visible
+from flconsole.text import coloured, listed, table, visible
 
 
 @pytest.mark.parametrize(
@@ -48,18 +48,6 @@ def test_nothing_a_terminal_obeys_is_left(text):
 
     assert all(c in "\t\n" or (ord(c) >= 0x20 and not 0x7F <= ord(c) <= 0x9F) for c in shown)
     assert visible(shown) == shown
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0.123, "0.12 s"), (42.4, "42 s"), (59.9, "1 min 00 s"), (185, "3 min 05 s"), (7620, "2 h 07 min")],
-)
-def test_times_are_for_people(value, shown):
-    assert seconds(value) == shown
-
-
-def test_what_nobody_knows_is_a_dash():
-    assert (number(None), number(0.5)) == ("-", "0.5000")
 
 
 def test_columns_line_up_and_cells_are_visible():

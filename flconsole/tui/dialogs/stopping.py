@@ -15,9 +15,9 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from engine.errors import EngineError
+from flconsole.figures import seconds
 from flconsole.runs import is_alive
 from flconsole.supervisor.client import connect
-from flconsole.text import seconds
 from flconsole.tui.background import in_thread
 from flconsole.tui.dialogs.dialog import Dialog
 from flconsole.tui.style import BAD, DIM

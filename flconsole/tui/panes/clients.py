@@ -20,9 +20,9 @@ from flconsole.client_rows import (
     columns_for,
     row_filter,
     sample_age,
-    short_seconds,
     sort_rows,
 )
+from flconsole.figures import short_seconds
 from flconsole.snapshot import Snapshot
 from flconsole.state import ClientState
 from flconsole.text import visible
