@@ -55,8 +55,11 @@ def ended_run(tmp_path):
     return path
 
 
-def test_nothing_is_sent_while_nothing_changes(attach, ended_run):
-    terminal = attach(ended_run, columns=120, rows=40)
+@pytest.mark.parametrize(("command", "keys"), [("attach", ""), ("replay", "p")])
+def test_nothing_is_sent_while_nothing_changes(open_terminal, ended_run, command, keys):
+    terminal = open_terminal(command, str(ended_run), columns=120, rows=40)
+    terminal.wait_for(r"round +\d")
+    terminal.press(keys)  # a replay plays until it is paused
     settle(terminal, quiet_s=1.0)
     before = len(terminal.output)
 
