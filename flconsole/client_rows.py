@@ -3,7 +3,6 @@
 What nobody has told is None in a row and `-` on the screen, and never counts as small or large in an order.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,8 +12,8 @@ from rich.cells import cell_len
 
 from engine.telemetry import ProcessSample, Sample
 from flconsole.figures import UNKNOWN, number, short_bytes, short_seconds
-from flconsole.state import Client, ClientState, Process, RunState
-from flconsole.text import visible
+from flconsole.state import Client, ClientState, Process, RunState, process_name
+from flconsole.text import natural, visible
 from flconsole.word_filter import word_filter
 
 STALE_S = 3.0
@@ -57,7 +56,7 @@ def client_rows(state: RunState, now: float, *, is_gone: bool = False) -> list[C
         now: the moment that ages count from, in wall-clock seconds since the epoch.
         is_gone: whether the supervisor was killed, and every process of the run with it.
     """
-    return [_row(state, client_id, now, is_gone) for client_id in sorted(state.client_ids, key=natural)]
+    return [_row(state, client_id, now, is_gone) for client_id in state.client_ids]
 
 
 def sample_age(state: RunState, now: float) -> float | None:
@@ -68,7 +67,7 @@ def sample_age(state: RunState, now: float) -> float | None:
 
 
 def _row(state: RunState, client_id: str, now: float, is_gone: bool) -> ClientRow:
-    process = state.processes.get(f"client-{client_id}")
+    process = state.processes.get(process_name(client_id))
     used = ProcessSample() if is_gone else _use(state.sample, process)
     row = ClientRow(
         id=client_id,
@@ -120,12 +119,6 @@ def _state(state: RunState, client_id: str, process: Process | None, is_gone: bo
 
 
 # --- order
-
-
-def natural(name: str) -> tuple[tuple[int, int, str], ...]:
-    """A key that puts `2` before `10` and `gpu-9` before `gpu-10`."""
-    pieces = re.findall(r"[0-9]+|[^0-9]+", name)
-    return tuple((0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces)
 
 
 def sort_rows(rows: Iterable[ClientRow], column: str, *, reverse: bool = False) -> list[ClientRow]:

@@ -7,7 +7,7 @@ from typing import Any
 from engine import telemetry
 from engine.telemetry import AnyEvent
 from flconsole.figures import number, seconds
-from flconsole.state import RunState, ended_badly
+from flconsole.state import RunState, ended_badly, outcome_verb
 from flconsole.text import visible
 
 _RESULTS = {
@@ -61,9 +61,10 @@ def summary(state: RunState, run_dir: Path) -> list[str]:
     if outcome is None:
         lines = ["the run ended without saying why; its logs may"]
     else:
-        verb = type(outcome).__name__.removeprefix("Run").lower()
         because = f": {outcome.reason}" if outcome.reason else ""
-        lines = [f"{verb} after {outcome.rounds} rounds in {seconds(outcome.seconds)}{because}"]
+        lines = [
+            f"{outcome_verb(outcome)} after {outcome.rounds} rounds in {seconds(outcome.seconds)}{because}"
+        ]
         lines.append(f"accuracy {number(outcome.accuracy)}, loss {number(outcome.loss)}")
         lines.append(f"model digest {outcome.digest or '-'}")
     lines.append(f"results in {run_dir}")

@@ -7,7 +7,7 @@ import msgspec
 from engine.errors import ConfigError
 from flconsole.feed import RunFeed
 from flconsole.fold import fold_all
-from flconsole.state import RunState
+from flconsole.state import RunState, outcome_verb
 from flconsole.supervisor.lock import read_lock
 
 CONFIG_NAME = "config.toml"
@@ -75,7 +75,7 @@ def status_of(state: RunState, *, alive: bool) -> str:
         return "running"
     if state.outcome is None:
         return "interrupted"
-    return type(state.outcome).__name__.removeprefix("Run").lower()
+    return outcome_verb(state.outcome)
 
 
 def summarize(run_dir: Path) -> RunSummary:

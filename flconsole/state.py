@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from engine import telemetry
+from flconsole.text import natural
 
 
 class ClientState(StrEnum):
@@ -145,18 +146,23 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
         return next((r.loss for r in reversed(self.history.values()) if r.loss is not None), None)
 
     @property
+    def round_s(self) -> float | None:
+        """Mean length of the latest rounds, in seconds; None until two have finished."""
+        if len(self.finished_at) < 2:
+            return None
+        return (self.finished_at[-1] - self.finished_at[0]) / (len(self.finished_at) - 1)
+
+    @property
     def seconds_left(self) -> float | None:
         """Foretold from the latest rounds; None until two have finished, or without a number of rounds."""
-        if self.rounds is None or len(self.finished_at) < 2:
+        if self.rounds is None or self.round_s is None:
             return None
-        spans = len(self.finished_at) - 1
-        mean = (self.finished_at[-1] - self.finished_at[0]) / spans
-        return max(0.0, mean * (self.rounds - self.rounds_done))
+        return max(0.0, self.round_s * (self.rounds - self.rounds_done))
 
     def client_state(self, client_id: str) -> ClientState:
         """What the client is doing: the server's word joined with the supervisor's."""
         client = self.clients.get(client_id)
-        process = self.processes.get(f"client-{client_id}")
+        process = self.processes.get(process_name(client_id))
         end = process.exit if process is not None else None
         gone = end is not None and not end.will_restart
         if gone or (client is not None and client.membership in ("left", "refused")):
@@ -170,7 +176,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     def client_ids(self) -> list[str]:
         """All clients that were ever started or joined, in natural order."""
         started = {process.client for process in self.processes.values() if process.client is not None}
-        return sorted(started | self.clients.keys(), key=lambda name: (len(name), name))
+        return sorted(started | self.clients.keys(), key=natural)
 
     def _member_state(self, client: Client) -> ClientState:
         if client.membership == "lost":
@@ -195,6 +201,16 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
             and client_id in current.cohort
             and client_id not in current.accepted
         )
+
+
+def process_name(client_id: str) -> str:
+    """The name of a client's process and of its log."""
+    return f"client-{client_id}"
+
+
+def outcome_verb(outcome: telemetry.RunEnded) -> str:
+    """How a run has ended: `finished`, `failed` or `stopped`."""
+    return type(outcome).__name__.removeprefix("Run").lower()
 
 
 def ended_badly(end: telemetry.ProcessExited) -> bool:

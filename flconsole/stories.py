@@ -14,7 +14,7 @@ from engine import telemetry
 from flconsole.feed import Record
 from flconsole.figures import number, seconds
 from flconsole.narration import about, describe
-from flconsole.state import RunState, ended_badly
+from flconsole.state import RunState, ended_badly, outcome_verb, process_name
 from flconsole.text import visible
 from flconsole.timeline import Entry, Kind, Level, Timeline
 
@@ -60,9 +60,8 @@ def _federation_ended(event: telemetry.FederationEnded, _before: RunState, _stat
 
 
 def _run_ended(event: telemetry.RunEnded, _before: RunState, state: RunState) -> Entry:
-    verb = type(event).__name__.removeprefix("Run").lower()
     because = f": {event.reason}" if event.reason else ""
-    text = f"run {verb} after {event.rounds} rounds in {seconds(event.seconds)}{because}"
+    text = f"run {outcome_verb(event)} after {event.rounds} rounds in {seconds(event.seconds)}{because}"
     cause = event.reason.partition(":")[0]  # `server: exit code 5: ...`
     if not isinstance(event, telemetry.RunFailed):
         return _info(Kind.RUN, text, process="supervisor", stories=("end",), part=2)
@@ -188,7 +187,7 @@ def _client_refused(event: telemetry.ClientRefused, _before: RunState, state: Ru
 
 
 def _client_lost(event: telemetry.ClientLost, _before: RunState, state: RunState) -> Entry | None:
-    if event.reason == telemetry.TOLD_TO_END and f"client-{event.client}" in state.processes:
+    if event.reason == telemetry.TOLD_TO_END and process_name(event.client) in state.processes:
         return None  # the supervisor, who told it so, says why
     return _client(event, state, Level.WARNING, stories=(_gone(event.client, event.reason),))
 
@@ -199,7 +198,7 @@ def _client_left(event: telemetry.ClientLeft, _before: RunState, state: RunState
 
 def _client_back(event: telemetry.ClientBack, _before: RunState, state: RunState) -> Entry:
     away = "" if event.away_s is None else f" after {seconds(event.away_s)}"
-    return _client(event, state, Level.INFO, away, stories=(f"restart client-{event.client}",), part=2)
+    return _client(event, state, Level.INFO, away, stories=(f"restart {process_name(event.client)}",), part=2)
 
 
 def _update_rejected(event: telemetry.UpdateRejected, _before: RunState, state: RunState) -> Entry:
@@ -223,7 +222,7 @@ def _gone(client: str | None, reason: str) -> str:
 
 def _log_of(client: str, state: RunState) -> str:
     """The process whose log tells of a client: its own, or the server's where that runs elsewhere."""
-    name = f"client-{client}"
+    name = process_name(client)
     return name if name in state.processes else "server"
 
 

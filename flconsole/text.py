@@ -11,14 +11,19 @@ _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202
 _LEVEL = re.compile(r"^\S+ \S+ (DEBUG|WARNING|ERROR|CRITICAL) ")
 """After the time, as `engine.logger` writes it; a line of another form, or of level INFO, stays plain."""
 _SHADES = {"DEBUG": "\x1b[2m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[1;31m"}
-_HUES = ("\x1b[32m", "\x1b[34m", "\x1b[35m", "\x1b[36m")
-"""Green, blue, magenta and cyan: the colours that say nothing of a level."""
+_HUES = {"green": "\x1b[32m", "blue": "\x1b[34m", "magenta": "\x1b[35m", "cyan": "\x1b[36m"}
+"""The colours that say nothing of a level."""
 _PLAIN = "\x1b[0m"
 
 
 def visible(text: str) -> str:
     r"""The text with every control character written out (`\x1b`), so that no terminal obeys it."""
     return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def hue_of(process: str) -> str:
+    """The ANSI name of a process's colour, the same in every run and wherever it is shown."""
+    return tuple(_HUES)[zlib.crc32(process.encode()) % len(_HUES)]
 
 
 def coloured(line: str, *, process: str = "") -> str:
@@ -33,8 +38,13 @@ def coloured(line: str, *, process: str = "") -> str:
     shown = f"{shade}{visible(line)}{_PLAIN}" if shade else visible(line)
     if not process:
         return shown
-    hue = _HUES[zlib.crc32(process.encode()) % len(_HUES)]
-    return f"{hue}{visible(process)}{_PLAIN} | {shown}"
+    return f"{_HUES[hue_of(process)]}{visible(process)}{_PLAIN} | {shown}"
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sorts `2` before `10` and `gpu-9` before `gpu-10`."""
+    pieces = re.findall(r"[0-9]+|[^0-9]+", name)
+    return tuple((0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from engine.errors import RunDirectoryError
+from flconsole.supervisor.logs import log_size, rotated_part
 from flconsole.text import visible
 
 _BEGINNING = re.compile(
@@ -72,8 +73,8 @@ def find_cause(log: Path, start: int | None = None, end: int | None = None) -> E
 
 def _spans(log: Path, start: int, end: int | None) -> list[_Span]:
     """Where the words of a process are: in the log, in what was rotated out of it, or in both."""
-    rotated = log.with_name(f"{log.name}.1")
-    size, rotated_size = (path.stat().st_size if path.exists() else 0 for path in (log, rotated))
+    rotated = rotated_part(log)
+    size, rotated_size = log_size(log), log_size(rotated)
     if rotated_size and end is not None and end > max(start, size):
         return [_Span(rotated, start, end)]
     if not rotated_size or 0 < start <= size:

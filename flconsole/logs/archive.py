@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from flconsole.logs.files import MOST_LINES, rotated_part
+from flconsole.logs.files import MOST_LINES
 from flconsole.logs.lines import Line, LineParser
+from flconsole.supervisor.logs import log_size, rotated_part
 
 _PROBE_BYTES = 16_384
 """Read to find out when the lines at a place in a log were written."""
@@ -54,7 +55,7 @@ class LogArchive:
         Raises:
             OSError: the log is there and cannot be read.
         """
-        sizes = [_size(path) for path in self._paths]
+        sizes = [log_size(path) for path in self._paths]
         size = sum(sizes)
         middle = self._find(ts, size) if size > max_bytes else 0
         begin = max(0, min(middle - max_bytes // 2, size - max_bytes))
@@ -86,7 +87,7 @@ class LogArchive:
         """What stands from one place to another."""
         data = b""
         for path in self._paths:
-            size = _size(path)
+            size = log_size(path)
             if begin < size and end > 0:
                 with path.open("rb", buffering=0) as file:
                     data += os.pread(file.fileno(), min(end, size) - max(0, begin), max(0, begin))
@@ -101,13 +102,6 @@ def shares(sizes: Sequence[int], total: int) -> list[int]:
         given[at] = min(sizes[at], left // (len(sizes) - done))
         left -= given[at]
     return given
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _written_at(paths: Iterable[Path]) -> float:

@@ -1,10 +1,11 @@
 """Follows a log that its process writes and the supervisor rotates, without ever reading much at once."""
 
-import contextlib
 import os
 import time
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+from flconsole.supervisor.logs import log_size, rotated_part
 
 MOST_LINES = 20_000
 """Taken at once, however short they are."""
@@ -13,18 +14,9 @@ _TORN_S = 1.0
 """Seconds after which the beginning of a line is taken for all of it: its writer waits, or died."""
 
 
-def rotated_part(path: Path) -> Path:
-    """The file to which the lines of a log are moved when it gets large."""
-    return path.with_name(f"{path.name}.1")
-
-
-def log_size(path: Path) -> int:
+def whole_size(path: Path) -> int:
     """Bytes of a log together with its rotated part."""
-    size = 0
-    for part in (path, rotated_part(path)):
-        with contextlib.suppress(FileNotFoundError):
-            size += part.stat().st_size
-    return size
+    return log_size(path) + log_size(rotated_part(path))
 
 
 class Chunk(NamedTuple):

@@ -1,7 +1,6 @@
 """The newest lines of all logs of a run, in memory: merged, and of each process."""
 
 import heapq
-import re
 import sys
 import threading
 from bisect import bisect_right
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from flconsole.logs.archive import LogArchive, Window, shares
-from flconsole.logs.files import LogFollower, log_size
+from flconsole.logs.files import LogFollower, whole_size
 from flconsole.logs.lines import Line, LineParser
-from flconsole.text import visible
+from flconsole.text import natural, visible
 
 MERGED = ""
 """The name of the log that has the lines of every process."""
@@ -154,7 +153,7 @@ class LogStore:
         if not new:
             return
         self._paths.update(new)
-        tails = shares([log_size(path) for path in new], _FIRST_BYTES)
+        tails = shares([whole_size(path) for path in new], _FIRST_BYTES)
         sources = [
             *self._sources.values(),
             # a log that has just begun may grow before it is read
@@ -165,7 +164,7 @@ class LogStore:
         with self._lock:
             for source in sources:
                 source.ring.resize(*share)
-            self._sources = {s.name: s for s in sorted(sources, key=lambda s: _natural(s.name))}
+            self._sources = {s.name: s for s in sorted(sources, key=lambda s: natural(s.name))}
 
     def _read_new(self) -> bool:
         batches = {name: batch for name, source in self._sources.items() if (batch := source.read_new())}
@@ -178,7 +177,7 @@ class LogStore:
 
     def _read_around(self, moment: float) -> None:
         sources = self._sources.values()
-        given = shares([log_size(source.path) for source in sources], _FIRST_BYTES)
+        given = shares([whole_size(source.path) for source in sources], _FIRST_BYTES)
         windows = [source.read_around(moment, share) for source, share in zip(sources, given, strict=True)]
         merged = list(heapq.merge(*(window.lines for window in windows), key=_ts))
         end = min(len(merged), max(MERGED_LINES, bisect_right(merged, moment, key=_ts) + MERGED_LINES // 2))
@@ -268,8 +267,3 @@ _ts = attrgetter("ts")
 
 def _size(line: Line) -> int:
     return sys.getsizeof(line.text)
-
-
-def _natural(name: str) -> list[str | int]:
-    """Sorts `client-2` before `client-10`."""
-    return [int(part) if at % 2 else part for at, part in enumerate(re.split(r"(\d+)", name))]

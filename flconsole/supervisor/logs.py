@@ -8,7 +8,7 @@ _BLOCK = 1 << 20
 
 
 def rotate_logs(folder: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
-    """Moves what a log of more than `max_bytes` holds to `<name>.log.1` and empties the log.
+    """Moves what a log of more than `max_bytes` holds to its `rotated_part` and empties the log.
 
     Every writer appends (O_APPEND), so it goes on at the beginning of the emptied file, which stays the same
     file. The copy is pursued until it has caught up with the writer; a line that is written in the instant
@@ -17,6 +17,11 @@ def rotate_logs(folder: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
     for path in folder.glob("*.log"):
         if path.stat().st_size > max_bytes:
             _rotate(path)
+
+
+def rotated_part(path: Path) -> Path:
+    """The file to which the lines of a log are moved when it gets large."""
+    return path.with_name(f"{path.name}.1")
 
 
 def log_size(path: Path) -> int:
@@ -28,7 +33,7 @@ def log_size(path: Path) -> int:
 
 
 def _rotate(path: Path) -> None:
-    with path.open("rb", buffering=0) as log, path.with_name(f"{path.name}.1").open("wb") as kept:
+    with path.open("rb", buffering=0) as log, rotated_part(path).open("wb") as kept:
         while block := log.read(_BLOCK):
             kept.write(block)
         os.truncate(path, 0)

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from engine.config import DEFAULT_ROUNDS
 from engine.errors import EngineError
 from flconsole.state import ClientState
-from flconsole.text import visible
+from flconsole.text import natural, visible
 from flconsole.tui import requests
 from flconsole.tui.background import in_thread
 from flconsole.tui.guide import Guide
@@ -75,7 +75,7 @@ class Control(Guide):
         if not running:
             self.tell("no client is running", "warning")
             return
-        newest = max(running, key=lambda client: (len(client), client))
+        newest = max(running, key=natural)
         if await self._confirm("Stop", f"Stop client {visible(newest)}, the newest?", yes="Stop"):
             await self._ask_for_each("kill-client", [newest], {"hard": False})
 

@@ -8,6 +8,7 @@ from textual import work
 
 from engine.errors import EngineError
 from flconsole.failures import find_failure, suspects
+from flconsole.state import process_name
 from flconsole.text import visible
 from flconsole.tui.background import in_thread
 from flconsole.tui.guide import Guide
@@ -27,7 +28,7 @@ class Failures(Guide):
         if self.active_pane == "timeline":
             entry = self.query_one(TimelinePane).chosen
         elif self.active_pane == "clients":
-            process = next((f"client-{client}" for client in self.query_one(ClientsPane).chosen), None)
+            process = next(map(process_name, self.query_one(ClientsPane).chosen), None)
         among = suspects(self.view.snapshot, entry=entry, process=process)
         try:
             found = await in_thread(partial(find_failure, self.view.run_dir, among))

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from engine import telemetry
 from flconsole.figures import UNKNOWN, clock, number
-from flconsole.state import Process, Round, RunState
+from flconsole.state import Process, Round, RunState, outcome_verb
 from flconsole.text import listed, visible
 from flconsole.tui.style import BAD, BOLD, DIM, FALLING, GOOD, RISING, STEADY, WARNING
 from flconsole.tui.view import Liveness, View
@@ -106,9 +106,8 @@ def _liveness(view: View, resume_key: str) -> Text:
 
 
 def _ending(outcome: telemetry.RunEnded) -> str:
-    verb = type(outcome).__name__.removeprefix("Run").lower()
     preposition = "in" if isinstance(outcome, telemetry.RunFinished) else "after"
-    return f"{verb} {preposition} {clock(outcome.seconds)}"
+    return f"{outcome_verb(outcome)} {preposition} {clock(outcome.seconds)}"
 
 
 def _data(view: View, width: int) -> str:
@@ -202,10 +201,8 @@ def _time_left(view: View, is_wide: bool) -> list[Part]:
     """Until the last round or the end of the time given, whichever comes first; nothing if nobody knows."""
     state, now = view.snapshot.state, view.as_of
     ends = []
-    if state.seconds_left is not None:
-        spans = len(state.finished_at) - 1
-        round_s = (state.finished_at[-1] - state.finished_at[0]) / spans
-        ends.append(state.seconds_left - min(now - state.finished_at[-1], round_s))
+    if state.seconds_left is not None and state.round_s is not None:
+        ends.append(state.seconds_left - min(now - state.finished_at[-1], state.round_s))
     if view.config.duration_minutes is not None and state.started_at is not None:
         ends.append(60 * view.config.duration_minutes - (now - state.started_at))
     if not ends or state.paused:

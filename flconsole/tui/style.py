@@ -6,12 +6,12 @@ is told by a colour alone. A glyph beyond ASCII stands in `ASCII_TWINS`, for ter
 
 # ruff: noqa: RUF001  # the table is about glyphs that resemble ASCII
 
-import zlib
 from typing import NamedTuple
 
 from rich.style import Style
 
 from flconsole.state import ClientState
+from flconsole.text import hue_of
 
 
 class Look(NamedTuple):
@@ -57,13 +57,10 @@ ALERT = Look("!", BAD)
 ASCENDING, DESCENDING = "▲", "▼"
 RISING, STEADY, FALLING = "↗", "→", "↘"
 
-_HUES = ("green", "blue", "magenta", "cyan")
-"""The colours that say nothing of a level; `flconsole.text` paints the same process the same."""
-
 
 def process_style(name: str) -> Style:
-    """The hue of a process, the same in every run and every pane."""
-    return Style(color=_HUES[zlib.crc32(name.encode()) % len(_HUES)])
+    """The look of a process's name, the same in every pane."""
+    return Style(color=hue_of(name))
 
 
 def _code_points(first: int, last: int, twin: str) -> dict[str, str]:

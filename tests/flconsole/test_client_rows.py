@@ -14,7 +14,6 @@ from flconsole.client_rows import (
     ClientRow,
     client_rows,
     columns_for,
-    natural,
     row_filter,
     sample_age,
     sort_rows,
@@ -170,11 +169,6 @@ def test_numeric_ids_sort_as_numbers(numbers):
     rows = [row(str(number)) for number in numbers]
 
     assert ids(sort_rows(rows, "id")) == [str(number) for number in sorted(numbers)]
-
-
-@given(one=names, other=names)
-def test_the_natural_order_tells_different_names_apart(one, other):
-    assert (natural(one) == natural(other)) == (one == other)
 
 
 def test_states_sort_from_joining_to_stopped():

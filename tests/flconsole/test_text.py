@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flconsole.text import coloured, listed, table, visible
+from flconsole.text import coloured, listed, natural, table, visible
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,18 @@ def test_nothing_a_terminal_obeys_is_left(text):
 
     assert all(c in "\t\n" or (ord(c) >= 0x20 and not 0x7F <= ord(c) <= 0x9F) for c in shown)
     assert visible(shown) == shown
+
+
+@given(numbers=st.lists(st.integers(0, 10**6), unique=True))
+def test_names_sort_by_their_numbers(numbers):
+    names = [f"gpu-{number}" for number in numbers]
+
+    assert sorted(names, key=natural) == [f"gpu-{number}" for number in sorted(numbers)]
+
+
+@given(one=st.text(), other=st.text())
+def test_the_natural_order_tells_different_names_apart(one, other):
+    assert (natural(one) == natural(other)) == (one == other)
 
 
 def test_columns_line_up_and_cells_are_visible():
