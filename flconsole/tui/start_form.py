@@ -21,6 +21,8 @@ SPARE_PARTS = 2
 """Parts of the data beyond one for each client, unless the operator wants another number."""
 OFFERED_ROUNDS = 20
 """Rounds where neither the operator nor her own defaults say when to end: enough to watch and to act in."""
+_MOST_DIGITS = 10
+"""Enough for every seed; more would be no number that anybody means."""
 _LABEL_WIDTH, _VALUE_WIDTH = 12, 18
 _HINTS = {
     "dataset": "auto: CIFAR-10, or else digits",
@@ -112,18 +114,18 @@ class StartForm(LineView):
         key = self.chosen_key
         if key is None:
             return
-        value, values = self.values[key], _known_values(key)
+        value, values, number = self.values[key], _known_values(key), _number(self.values[key])
         if values:
             place = values.index(value) if value in values else 0
             self.set(key, values[(place + step) % len(values)])
-        elif value.isdigit():
-            self.set(key, str(max(0 if key == "seed" else 1, int(value) + step)))
+        elif number is not None:
+            self.set(key, str(max(0 if key == "seed" else 1, number + step)))
 
     def action_write_digit(self, digit: str) -> None:
         """Writes a number where it stands; the first digit begins another."""
         key = self.chosen_key
         if key is not None and not _known_values(key):
-            self.set(key, ("" if self._is_fresh else self.values[key]) + digit)
+            self.set(key, (("" if self._is_fresh else self.values[key]) + digit)[:_MOST_DIGITS])
             self._is_fresh = False
 
     def action_take_back(self) -> None:
@@ -160,8 +162,9 @@ class StartForm(LineView):
         value = self.values[key]
         shown = f"< {value} >" if _known_values(key) else f"  {value}"
         line = Text(f"{pointer}{key:<{_LABEL_WIDTH}}")
-        line.append(f"{shown:<{_VALUE_WIDTH}}", BOLD)
-        line.append(self._hint(key), DIM)
+        line.append(f"{visible(shown):<{_VALUE_WIDTH}}", BOLD)
+        if len(shown) < _VALUE_WIDTH:
+            line.append(self._hint(key), DIM)
         return line
 
     def _hint(self, key: str) -> str:
@@ -170,8 +173,10 @@ class StartForm(LineView):
         return _HINTS[key]
 
     def _parts_hint(self) -> str:
-        clients, parts = self.values["clients"], self.values["parts"]
-        left = int(parts) - int(clients) if clients.isdigit() and parts.isdigit() else 0
+        clients, parts = _number(self.values["clients"]), _number(self.values["parts"])
+        if clients is None or parts is None:
+            return ""
+        left = parts - clients
         if left < 1:
             return "none spare: no client can be added"
         return f"{left} spare, for clients added later"
@@ -185,7 +190,13 @@ def _known_values(key: str) -> tuple[str, ...]:
 
 
 def _offered_parts(clients: str) -> str:
-    return str(int(clients) + SPARE_PARTS) if clients.isdigit() else ""
+    number = _number(clients)
+    return "" if number is None else str(number + SPARE_PARTS)
+
+
+def _number(text: str) -> int | None:
+    """The number that was written; None where that is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def _texts(config: RunConfig, choices: Mapping[str, Any]) -> dict[str, str]:

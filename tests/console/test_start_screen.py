@@ -169,6 +169,29 @@ def test_anything_can_be_written_a_function_of_ones_own_too():
     assert at_form(scenario) == command(dataset="mine:data")
 
 
+@pytest.mark.parametrize("number", ["²", "9" * 5000])
+def test_a_number_that_is_none_is_refused_like_any_other(number):
+    async def scenario(operator):
+        operator.app.form.set("clients", number)
+        await operator.until(lambda: "--clients" in operator.screen, "it is refused")
+        await operator.press("down", "down", "right", "enter")
+        assert operator.app.is_running
+
+    assert at_form(scenario) is None
+
+
+def test_digits_end_where_no_number_does():
+    assert at_form(None, "end", *"12345678901234", "backspace", "enter") == command(seed=123456789)
+
+
+def test_a_long_value_stands_alone():
+    async def scenario(operator):
+        operator.app.form.set("dataset", "a_long_module:a_long_function")
+        await operator.until(lambda: "a_long_module:a_long_function > model" in operator.screen, "apart")
+
+    at_form(scenario)
+
+
 def test_writing_can_be_given_up():
     async def scenario(operator):
         await operator.press("e", "x", "escape")
