@@ -32,7 +32,7 @@ from flconsole.runs import is_alive
 from flconsole.snapshot import Snapshot, advance_all
 
 _FIRST_STRIDE = 500
-_SNAPSHOTS = 32
+_SNAPSHOTS = 24
 """Kept over the whole run; of more, every other one is dropped."""
 _RECENT = 8
 """Kept around the playhead, close to each other: a step back is a short way."""
