@@ -15,6 +15,8 @@ from flconsole.tui.dialogs.dialog import Dialog
 from flconsole.tui.style import BAD, DIM
 
 Result = TypeVar("Result")
+_LONGEST = 32
+"""Characters of a value; a paste may be a whole file."""
 
 
 class Line(NamedTuple):
@@ -73,10 +75,15 @@ class Form(Dialog[Result], Generic[Result]):
 
     @on(Input.Submitted)
     def _accept(self) -> None:
-        values = {line.name: self.query_one(f"#{line.name}", Input).value.strip() for line in self._lines}
         try:
-            result = self.accept(values)
+            result = self.accept({line.name: self._written(line) for line in self._lines})
         except ConfigError as error:
             self.query_one("#problem", Static).update(Text(f"\n{error}", BAD))
         else:
             self.dismiss(result)
+
+    def _written(self, line: Line) -> str:
+        value = self.query_one(f"#{line.name}", Input).value.strip()
+        if len(value) > _LONGEST:
+            raise ConfigError(f"{line.label}: that is too long")
+        return value

@@ -1,6 +1,7 @@
 """Adding, ending, restarting and pausing clients by key."""
 
 import pytest
+from textual.events import Paste
 
 from engine import telemetry as t
 from tests.console.control.staged import at_both_sizes, commands, stage
@@ -43,6 +44,20 @@ def test_what_cannot_be_added_is_said_in_the_dialog_and_nothing_is_asked(run):
         await operator.asked("How many: 'x' will not do; a whole number from 1 to 1000")
         await operator.press("escape")
         await operator.until(lambda: not operator.is_asked, "the dialog is left")
+
+    at_both_sizes(scenario, run)
+
+    assert commands(run) == []
+
+
+def test_a_paste_into_the_dialog_is_refused_in_few_words(run):
+    async def scenario(operator):
+        await operator.press("a")
+        await operator.asked("How many")
+        operator.app.screen.focused.post_message(Paste("9" * 5000))
+        await operator.until(lambda: "999" in operator.screen, "it is pasted")
+        await operator.press("enter")
+        await operator.asked("How many: that is too long")
 
     at_both_sizes(scenario, run)
 
@@ -135,7 +150,7 @@ def test_a_client_is_ended_gently_or_at_once(run, key, signum):
 def test_an_action_hits_all_marked_clients_and_says_so_once(run):
     async def scenario(operator):
         await operator.press("space", "down", "space", "K")
-        await operator.asked("Kill 2 clients: 1, 2?")
+        await operator.asked("Kill 2 clients (1, 2)?")
         await operator.press("right", "enter")
         assert await operator.told("2 clients") == "done for 2 clients: 1, 2"
 
@@ -147,7 +162,7 @@ def test_an_action_hits_all_marked_clients_and_says_so_once(run):
 def test_of_several_clients_the_refused_ones_are_named(run):
     async def scenario(operator):
         await operator.press("asterisk", "r")
-        await operator.asked("Restart 3 clients: 1, 2, 99?")
+        await operator.asked("Restart 3 clients (1, 2, 99)?")
         await operator.press("y")
         await operator.told("done for 2 clients: 1, 2; there is no client '99'")
 
