@@ -186,5 +186,15 @@ def _training_errors(who: str) -> Iterator[None]:
     try:
         yield
     except (tf.errors.OpError, MemoryError) as error:
-        text = str(error).strip().splitlines() or [type(error).__name__]
-        raise TrainingError(f"{who}: {type(error).__name__}: {text[0]}") from error
+        raise TrainingError(f"{who}: {type(error).__name__}: {_told(str(error))}") from error
+
+
+def _told(text: str) -> str:
+    """The line of TensorFlow's message that tells what happened.
+
+    In a graph that is not the first: where the node was defined stands before it, the node's name after it.
+    """
+    lines = [line for line in text.partition("\t [[")[0].splitlines() if line.strip()]
+    if not lines or not lines[0].startswith("Graph execution error"):
+        return lines[0] if lines else "no more is known"
+    return [line for line in lines if not line[0].isspace()][-1]

@@ -6,7 +6,7 @@ import pytest
 
 from engine.config import RunConfig
 from engine.data import load_held_out
-from engine.errors import ConfigError, LayoutMismatch
+from engine.errors import ConfigError, LayoutMismatch, TrainingError
 from engine.training.factory import open_evaluator, open_trainer
 from engine.training.flat_model import read_weights
 from engine.training.models import create_cnn_model
@@ -18,6 +18,31 @@ pytestmark = [
 ]
 
 CONFIG = RunConfig(dataset="digits", clients=4)
+BROKEN_MODEL = """
+import itertools
+import keras
+import tensorflow as tf
+
+batches = itertools.count(1)
+
+
+def count(images):
+    if next(batches) == 3:
+        raise RuntimeError("the third batch is one too many")
+    return images
+
+
+class Counting(keras.layers.Layer):
+    def call(self, images, training=False):
+        if training:
+            return 0 * images + tf.ensure_shape(tf.numpy_function(count, [images], tf.float32), images.shape)
+        return images
+
+
+def model(input_shape, classes):
+    layers = [keras.Input(input_shape), Counting(), keras.layers.Flatten(), keras.layers.Dense(classes)]
+    return keras.Sequential(layers)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +143,16 @@ def test_a_file_that_is_no_model_is_a_configuration_error(tmp_path):
 
     with pytest.raises(ConfigError, match=r"init_from = .*broken\.keras"):
         start_from(tmp_path / "broken.keras")
+
+
+def test_what_a_model_of_ones_own_raises_is_told_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "broken_model.py").write_text(BROKEN_MODEL)
+    monkeypatch.syspath_prepend(tmp_path)
+    config = RunConfig(dataset="digits", clients=1, model="broken_model:model")
+    vector = open_evaluator(config).initial_weights().vector
+    trainer = open_trainer(config, client="1", part=0)
+
+    with pytest.raises(
+        TrainingError, match=r"1: UnknownError: RuntimeError: the third batch is one too many$"
+    ):
+        trainer.train(vector, client="1", round_number=1, delta=np.empty_like(vector))
