@@ -25,7 +25,10 @@ def seconds(value: float) -> str:
 
 
 def clock(value: float) -> str:
-    """A time in seconds that is seen to go by: `0:07`, `12:34`, `1:02:03`."""
+    """A time in seconds that is seen to go by: `0:07`, `12:34`, `1:02:03`; a long one in days."""
+    days = int(value // 86_400)
+    if days >= 10:
+        return f"{days} days" if days < 10_000 else "over 10000 days"
     minutes, whole = divmod(int(max(0.0, value)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"

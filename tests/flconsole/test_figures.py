@@ -21,7 +21,16 @@ def test_what_nobody_knows_is_a_dash():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(-3, "0:00"), (7.9, "0:07"), (754, "12:34"), (3723, "1:02:03"), (90_000, "25:00:00")],
+    [
+        (-3, "0:00"),
+        (7.9, "0:07"),
+        (754, "12:34"),
+        (3723, "1:02:03"),
+        (90_000, "25:00:00"),
+        (863_999, "239:59:59"),
+        (864_000, "10 days"),
+        (2.5e21, "over 10000 days"),
+    ],
 )
 def test_a_clock_goes_by(value, shown):
     assert clock(value) == shown
