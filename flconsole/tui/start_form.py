@@ -201,7 +201,7 @@ def _number(text: str) -> int | None:
 
 def _texts(config: RunConfig, choices: Mapping[str, Any]) -> dict[str, str]:
     """Every setting as it is written: as chosen last, else by the user's own default."""
-    values = {key: getattr(config, key) for key in CHOSEN} | choices
+    values = {**{key: getattr(config, key) for key in CHOSEN}, **choices}
     if values["rounds"] is None and config.round_limit is not None:
         values["rounds"] = OFFERED_ROUNDS
     texts = {key: "" if value is None else str(value) for key, value in values.items()}
