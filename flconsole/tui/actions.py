@@ -130,7 +130,7 @@ ACTIONS = (
     Action("round-previous", ("left_square_bracket",), "Previous round", "The end of the round before.", Place.REPLAY, REPLAY),
     Action("faster", ("greater_than_sign",), "Faster", "Play twice as fast.", Place.REPLAY, REPLAY),
     Action("slower", ("less_than_sign",), "Slower", "Play half as fast.", Place.REPLAY, REPLAY),
-    Action("seek", ("g",), "Go to", "Go to a round.", Place.REPLAY, REPLAY, footer=True),
+    Action("seek", ("g",), "Go to", "Go to a round, a share or a time of the run: 12, 50%, 1:02:03.", Place.REPLAY, REPLAY, footer=True),
     # --- the screen
     Action("help", ("question_mark", "f1"), "Help", "Show every key.", footer=True),
     Action("detach", ("d",), "Detach", "Leave the console; the run goes on.", when=RUN, footer=True),
