@@ -1,17 +1,13 @@
 """The order of the table of clients, kept from one console to the next."""
 
-import os
 from pathlib import Path
 
 import msgspec
-import platformdirs
-import tomli_w
 
 from engine.config import read_toml
 from engine.errors import ConfigError
 from flconsole.client_rows import BY_NAME
-
-FILE_NAME = "clients.toml"
+from flconsole.files import keep_for_the_user, user_state_file
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -23,7 +19,7 @@ class Order(msgspec.Struct, frozen=True):
 
 def order_file() -> Path:
     """Where the user's order is kept."""
-    return Path(platformdirs.user_state_dir("flconsole")) / FILE_NAME
+    return user_state_file("clients.toml")
 
 
 def load_order(path: Path) -> Order:
@@ -42,15 +38,9 @@ def load_order(path: Path) -> Order:
 
 
 def save_order(path: Path, order: Order) -> None:
-    """Keeps the order; a reader sees the old file or the new one.
+    """Keeps the order.
 
     Raises:
         ConfigError: the file cannot be written; names it.
     """
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(tomli_w.dumps(msgspec.to_builtins(order)), encoding="utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: the order of the clients is not kept: {error.strerror}") from None
+    keep_for_the_user(path, msgspec.to_builtins(order))

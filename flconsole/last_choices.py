@@ -1,15 +1,12 @@
 """What the operator chose last on the start screen, remembered for the next time."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-import tomli_w
-
 from engine.config import nearest, read_toml
-from engine.errors import ConfigError, EngineError
+from engine.errors import ConfigError
+from flconsole.files import keep_for_the_user, user_state_file
 from flconsole.settings import find_setting
 
 CHOSEN = ("dataset", "model", "clients", "parts", "rounds", "mode", "seed")
@@ -18,7 +15,7 @@ CHOSEN = ("dataset", "model", "clients", "parts", "rounds", "mode", "seed")
 
 def choices_file() -> Path:
     """Where they are kept; need not exist."""
-    return Path(platformdirs.user_state_dir("flconsole")) / "last_choices.toml"
+    return user_state_file("last_choices.toml")
 
 
 def load() -> dict[str, Any]:
@@ -39,16 +36,9 @@ def load() -> dict[str, Any]:
 
 
 def save(choices: Mapping[str, Any]) -> None:
-    """Replaces the file, whole or not at all.
+    """Keeps the choices.
 
     Raises:
-        EngineError: it cannot be written; says where.
+        ConfigError: the file cannot be written; names it.
     """
-    path = choices_file()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(tomli_w.dumps(choices), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise EngineError(f"{path}: {error.strerror}; these choices are not remembered") from error
+    keep_for_the_user(choices_file(), choices)

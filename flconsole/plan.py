@@ -18,6 +18,7 @@ import platformdirs
 from engine.commands import Prepared
 from engine.config import RunConfig, read_toml
 from engine.errors import ConfigError, EngineError, RunDirectoryError
+from flconsole.files import replace_file
 from flconsole.runs import CONFIG_NAME, is_alive, read_state
 from flconsole.settings import WRITTEN_BY_THE_RUN, find_setting
 from flconsole.state import RunState
@@ -148,12 +149,7 @@ def versions() -> dict[str, str]:
 
 def write_config(config: RunConfig, run_dir: Path) -> None:
     """Replaces the run's `config.toml`, whole or not at all."""
-    temporary = run_dir / f".{CONFIG_NAME}"
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(config.to_toml())
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(run_dir / CONFIG_NAME)
+    replace_file(run_dir / CONFIG_NAME, config.to_toml(), durable=True)
 
 
 def _is_there(path: Path) -> bool:

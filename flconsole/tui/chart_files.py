@@ -10,6 +10,7 @@ from flconsole.charts.catalogue import CHARTS, Chart
 from flconsole.charts.chart_text import Ink, heading
 from flconsole.charts.gatherers import Look
 from flconsole.charts.plot import Plot, Sentence
+from flconsole.files import replace_file
 from flconsole.text import visible
 from flconsole.tui.view import View
 
@@ -51,15 +52,18 @@ def save_charts(view: View) -> list[Path]:
     folder = view.run_dir / PLOTS
     look = Look(snapshot=view.snapshot, eval_every=view.config.eval_every)
     plots = [(chart, chart.gatherer().plot(look)) for chart in CHARTS]
+    pictures = {
+        folder / f"{chart.name}.svg": _svg(chart, plot, view.run_dir.name)
+        for chart, plot in plots
+        if not isinstance(plot, Sentence)
+    }
     try:
         folder.mkdir(exist_ok=True)
-        return [
-            _write(folder / f"{chart.name}.svg", _svg(chart, plot, view.run_dir.name))
-            for chart, plot in plots
-            if not isinstance(plot, Sentence)
-        ]
+        for path, picture in pictures.items():
+            replace_file(path, picture)
     except OSError as error:
         raise RunDirectoryError(f"{folder}: the charts are not saved: {error.strerror}") from error
+    return list(pictures)
 
 
 def _svg(chart: Chart, plot: Plot, run: str) -> str:
@@ -71,15 +75,3 @@ def _svg(chart: Chart, plot: Plot, run: str) -> str:
     for line in (heading(plot, _WIDTH, Ink()), *draw(plot, _WIDTH, _HEIGHT, Ink())):
         console.print(line, end="\n")
     return console.export_svg(title=f"{visible(run)} · {chart.title}", code_format=_FORMAT)
-
-
-def _write(path: Path, text: str) -> Path:
-    """Whole or not at all: a reader never sees half a picture."""
-    unfinished = path.with_suffix(".unfinished")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
-    return path

@@ -37,5 +37,5 @@ def test_a_damaged_file_is_named(tmp_path, content):
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
 
-    with pytest.raises(ConfigError, match="not kept"):
+    with pytest.raises(ConfigError, match=r"order\.toml: this is not kept"):
         save_order(tmp_path / "file" / "order.toml", Order())

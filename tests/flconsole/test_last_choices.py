@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.errors import ConfigError, EngineError
+from engine.errors import ConfigError
 from flconsole import last_choices
 from flconsole.last_choices import CHOSEN, choices_file
 from flconsole.settings import settings
@@ -85,5 +85,5 @@ def test_what_cannot_be_kept_is_said():
     choices_file().parent.parent.mkdir(parents=True, exist_ok=True)
     choices_file().parent.write_text("a file where a folder should be")
 
-    with pytest.raises(EngineError, match="these choices are not remembered"):
+    with pytest.raises(ConfigError, match=r"last_choices\.toml: this is not kept"):
         last_choices.save(CHOICES)
