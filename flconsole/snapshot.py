@@ -16,10 +16,10 @@ from flconsole.stories import tell
 from flconsole.timeline import Timeline
 
 POINTS_KEPT = 256
-"""Points of a curve; beyond that every other one is dropped: a terminal has no room for more."""
+"""Reports of a curve; beyond that every other one is dropped: a terminal has no room for more."""
 
 
-class Point(msgspec.Struct, frozen=True, gc=False):
+class Report(msgspec.Struct, frozen=True, gc=False):
     """What a client reported with one update."""
 
     round: int
@@ -32,10 +32,10 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 class Curve(msgspec.Struct, frozen=True, gc=False):
     """A client's reports over the rounds, thinned out evenly where there are many."""
 
-    points: tuple[Point, ...] = ()
+    points: tuple[Report, ...] = ()
     stride: int = 1
     """Of so many reports, one is kept."""
-    reports: int = 0
+    num_reports: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -70,10 +70,10 @@ def _extend(
 ) -> Curve:
     curve = curves.get(update.client, Curve())
     points, stride = curve.points, curve.stride
-    if curve.reports % stride == 0:
+    if curve.num_reports % stride == 0:
         is_open = state.round is not None and state.round.number == update.round
         number = state.round.number if is_open and state.round else update.round  # one object for all clients
-        points = (*points, Point(number, record.envelope.ts, update.loss, update.accuracy))
+        points = (*points, Report(number, record.envelope.ts, update.loss, update.accuracy))
     if len(points) > POINTS_KEPT:
         points, stride = points[::2], 2 * stride
-    return Curve(points, stride, curve.reports + 1)
+    return Curve(points, stride, curve.num_reports + 1)

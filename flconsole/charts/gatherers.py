@@ -16,8 +16,7 @@ from engine.telemetry import RoundFinished
 from flconsole.charts.axis import Unit
 from flconsole.charts.plot import Bar, BarPlot, HeatMap, Line, LinePlot, Plot, Sentence, add_bars
 from flconsole.charts.series import Buckets, Point, Smoother, drawable, extremes
-from flconsole.snapshot import Curve, Snapshot
-from flconsole.snapshot import Point as Report
+from flconsole.snapshot import Curve, Report, Snapshot
 from flconsole.state import RunState
 
 PARTS = ("waiting", "training", "transfer", "aggregation", "publishing", "evaluation")

@@ -11,7 +11,7 @@ from flconsole.charts.catalogue import CHARTS, SMOOTHINGS
 from flconsole.charts.gatherers import CURVES_SHOWN, PARTS, Basis, LinesStyle, Look, RoundLines, Settings
 from flconsole.charts.plot import BarPlot, HeatMap, Sentence
 from flconsole.charts.series import BUCKETS
-from flconsole.snapshot import Curve, Point, Snapshot
+from flconsole.snapshot import Curve, Report, Snapshot
 from flconsole.state import Client, RunState
 
 BY_NAME = {chart.name: chart for chart in CHARTS}
@@ -38,7 +38,7 @@ def run(rounds, curves=None):
 def curve(*losses, rounds=None, stride=1):
     numbers = rounds or range(1, len(losses) + 1)
     points = [
-        Point(number, START + SECONDS * number, loss, None)
+        Report(number, START + SECONDS * number, loss, None)
         for number, loss in zip(numbers, losses, strict=True)
     ]
     return Curve(tuple(points), stride, len(points))
