@@ -29,6 +29,8 @@ _OF_THE_TERMINAL = frozenset(
     ]
 )
 """Variables that tell of the terminal one is started from, which the supervisor has not."""
+_OF_THE_LOGIN = "/run/user/"
+"""Where systemd keeps a directory for sockets that it removes when the user has logged out."""
 
 
 class SupervisorNotStarted(EngineError):
@@ -78,7 +80,7 @@ def start_supervisor(run_dir: Path, *, resumed: bool) -> int:
             stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
-            env={key: value for key, value in os.environ.items() if key not in _OF_THE_TERMINAL},
+            env=_environment(),
         ) as starter,
     ):
         assert starter.stdout is not None  # noqa: S101  # a pipe was asked for
@@ -129,6 +131,14 @@ def _say_ready() -> None:
 def _say(answer: _Answer, pipe: int = 1) -> None:
     with contextlib.suppress(BrokenPipeError):  # whoever started us has gone; the run has not
         os.write(pipe, msgspec.json.encode(answer) + b"\n")
+
+
+def _environment() -> dict[str, str]:
+    """What is left of this process's environment for one that outlives terminal and login."""
+    left = {key: value for key, value in os.environ.items() if key not in _OF_THE_TERMINAL}
+    if left.get("XDG_RUNTIME_DIR", "").startswith(_OF_THE_LOGIN):
+        del left["XDG_RUNTIME_DIR"]
+    return left
 
 
 def _open_log(path: Path) -> IO[bytes]:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -14,7 +15,7 @@ from flconsole import detached
 from flconsole.detached import SupervisorNotStarted, start_supervisor
 from flconsole.runs import is_alive
 from flconsole.supervisor.client import connect
-from flconsole.supervisor.lock import SupervisorLock
+from flconsole.supervisor.lock import SupervisorLock, read_lock
 from tests.flconsole.supervisor.harness import NO_BROKER
 from tests.nursery.harness import wait_until
 
@@ -48,6 +49,16 @@ def test_the_supervisor_is_a_daemon_that_has_nothing_of_the_terminal(empty_run, 
     assert standard == ["/dev/null", *[str(empty_run / "logs" / "supervisor.log")] * 2]
     with connect(empty_run) as client:
         assert client.request("status").data["pid"] == pid
+
+
+def test_the_socket_outlives_the_login(empty_run, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")  # gone when the user has logged out
+
+    start_supervisor(empty_run, resumed=False)
+
+    info = read_lock(empty_run)
+    assert info is not None
+    assert Path(info.socket).is_relative_to(tempfile.gettempdir())
 
 
 def test_a_run_that_is_supervised_already_is_not_started_again(empty_run):
