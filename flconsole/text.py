@@ -61,3 +61,10 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     """Names made `visible`, of many only the first: `1, 2, 3 and 97 more`."""
     shown = ", ".join(visible(name) for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def counted(clients: Sequence[str], most: int = 8) -> str:
+    """`client 2`, or `3 clients (2, 5, 7)`, of many only the first by name."""
+    if len(clients) == 1:
+        return f"client {visible(clients[0])}"
+    return f"{len(clients)} clients ({listed(clients, most)})"

@@ -67,7 +67,7 @@ class ConsoleApp(TerminalApp[int]):
     def on_mount(self) -> None:
         self.show_title(f"{self.TITLE} {self._run}")
         if self.terminal.host and self.low_bandwidth:
-            self.notify("over SSH less is drawn; `ssh -C` saves most of its bytes", markup=False)
+            self.notify("over SSH less is drawn; `ssh -C` saves most of its bytes")
 
     def on_unmount(self) -> None:
         self.source.close()
@@ -77,4 +77,4 @@ class ConsoleApp(TerminalApp[int]):
 
     def action_help_quit(self) -> None:
         detach, leave = (self.keys.spelled(BY_NAME[name]) for name in ("detach", "quit"))
-        self.notify(f"{detach} detaches, and the run goes on; {leave} asks", markup=False)
+        self.notify(f"{detach} detaches, and the run goes on; {leave} asks")

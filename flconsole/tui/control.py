@@ -12,11 +12,10 @@ from textual.screen import Screen
 from engine.config import DEFAULT_ROUNDS
 from engine.errors import EngineError
 from flconsole.state import ClientState
-from flconsole.text import natural, visible
+from flconsole.text import counted, natural, visible
 from flconsole.tui import requests
 from flconsole.tui.background import in_thread
 from flconsole.tui.guide import Guide
-from flconsole.tui.requests import counted
 from flconsole.tui.view import Liveness, Source
 
 _ENDED = (ClientState.STOPPED, ClientState.FAILED)
@@ -73,7 +72,7 @@ class Control(Guide):
     async def action_stop_newest(self) -> None:
         running = [p.client for p in self.view.snapshot.state.processes.values() if p.client and p.pid]
         if not running:
-            self.tell("no client is running", "warning")
+            self.notify("no client is running", severity="warning")
             return
         newest = max(running, key=natural)
         if await self._confirm("Stop", f"Stop client {visible(newest)}, the newest?", yes="Stop"):
@@ -91,7 +90,8 @@ class Control(Guide):
         if going_on:
             await self._ask("pause", {"clients": going_on})
         else:
-            self.tell(f"{counted(clients)}: ended" if clients else "no client is chosen", "warning")
+            refusal = f"{counted(clients)}: ended" if clients else "no client is chosen"
+            self.notify(refusal, severity="warning")
 
     @work
     async def action_pause_federation(self) -> None:
@@ -110,7 +110,7 @@ class Control(Guide):
     @work
     async def action_save(self) -> None:
         told, is_well = await in_thread(partial(requests.save, self.view, self.answer_timeout_s))
-        self.tell(told, "information" if is_well else "error")
+        self.notify(told, severity="information" if is_well else "error")
 
     @work
     async def action_stop_after_round(self) -> None:
@@ -165,7 +165,7 @@ class Control(Guide):
             rounds = await self.app.push_screen_wait(MoreRounds(done, DEFAULT_ROUNDS))
             said = rounds and await self._waiting_for(partial(resume, rounds=rounds))
         if said:
-            self.tell(visible(said))
+            self.notify(said)
 
     # --- asking
 
@@ -182,7 +182,7 @@ class Control(Guide):
         """The chosen clients where the operator means them; none where she does not."""
         clients = self.chosen_clients
         if not clients:
-            self.tell("no client is chosen", "warning")
+            self.notify("no client is chosen", severity="warning")
             return ()
         text = f"{verb} {counted(clients)}? {consequence}"
         return clients if await self._confirm(verb, text, yes=verb) else ()
@@ -192,7 +192,7 @@ class Control(Guide):
         work = partial(requests.ask, self.source.run_dir, self.answer_timeout_s, command, arguments)
         answer = await self._waiting_for(work)
         if answer is not None:
-            self.tell(visible(answer.text) or "done", "information" if answer.ok else "error")
+            self.notify(answer.text or "done", severity="information" if answer.ok else "error")
         return answer is not None and answer.ok
 
     async def _ask_for_each(self, command: str, clients: Sequence[str], arguments: Mapping[str, Any]) -> None:
@@ -202,7 +202,7 @@ class Control(Guide):
         )
         if answers is not None:
             granted = all(answer.ok for answer in answers.values())
-            self.tell(requests.summary(answers), "information" if granted else "error")
+            self.notify(requests.summary(answers), severity="information" if granted else "error")
 
     async def _waiting_for(
         self, work: Callable[[], Result], *, but_not: tuple[type[EngineError], ...] = ()
@@ -217,5 +217,5 @@ class Control(Guide):
         except but_not:
             raise
         except EngineError as error:
-            self.tell(visible(str(error)), "error")
+            self.notify(str(error), severity="error")
             return None

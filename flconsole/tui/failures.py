@@ -9,7 +9,6 @@ from textual import work
 from engine.errors import EngineError
 from flconsole.failures import find_failure, suspects
 from flconsole.state import process_name
-from flconsole.text import visible
 from flconsole.tui.background import in_thread
 from flconsole.tui.guide import Guide
 
@@ -33,9 +32,9 @@ class Failures(Guide):
         try:
             found = await in_thread(partial(find_failure, self.view.run_dir, among))
         except EngineError as error:
-            self.tell(visible(str(error)), "error")
+            self.notify(str(error), severity="error")
             return
         if found is None:
-            self.tell("nothing has failed")
+            self.notify("nothing has failed")
             return
         await self.app.push_screen_wait(TracebackDialog(*found))

@@ -4,7 +4,6 @@
 
 from textual import work
 from textual.events import Key
-from textual.notifications import SeverityLevel
 from textual.widget import Widget
 
 from flconsole.tui.actions import ACTIONS, Action, Place, why_not
@@ -12,7 +11,6 @@ from flconsole.tui.keys import Keys
 from flconsole.tui.view import View
 
 _BY_METHOD = {action.method: action for action in ACTIONS}
-_ERROR_S = 15.0
 _NOT_OF_A_PANE = (Place.EVERYWHERE, Place.REPLAY)
 
 
@@ -24,11 +22,6 @@ class Guide(Widget):
     keys: Keys
     active_pane: str
     """The pane whose keys work."""
-
-    def tell(self, text: str, severity: SeverityLevel = "information") -> None:
-        """Shows a notice, what went wrong for longer; the text must be `visible`."""
-        seconds = _ERROR_S if severity == "error" else None
-        self.notify(text, severity=severity, timeout=seconds, markup=False)
 
     def why_not(self, action: Action) -> str:
         """Why an action cannot be done now; empty where it can."""
@@ -48,7 +41,7 @@ class Guide(Widget):
         if meant and all(map(self.why_not, meant)):
             event.stop()
             action = next((a for a in meant if self.view.liveness in a.when), meant[0])
-            self.tell(f"{action.title}: {self.why_not(action)}", "warning")
+            self.notify(f"{action.title}: {self.why_not(action)}", severity="warning")
 
     def action_help(self) -> None:
         from flconsole.tui.dialogs.help import Help
@@ -63,7 +56,7 @@ class Guide(Widget):
         if action is None:
             return
         if reason := self.why_not(action):
-            self.tell(f"{action.title}: {reason}", "warning")
+            self.notify(f"{action.title}: {reason}", severity="warning")
             return
         await self.do(action)
 

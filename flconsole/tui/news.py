@@ -1,13 +1,12 @@
 """What an operator wants to be called for: clients that fail or are lost, and the end of a run."""
 
-from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from engine import telemetry
 from flconsole.state import ClientState, RunState
-from flconsole.text import visible
+from flconsole.text import counted, visible
 from flconsole.tui.view import Liveness, View
 
 Severity = Literal["information", "warning", "error"]
@@ -48,7 +47,7 @@ class Watch:
 def _failed(old: RunState, new: RunState) -> News | None:
     failed = [client for client in new.client_ids if new.client_state(client) is ClientState.FAILED]
     fresh = [client for client in failed if old.client_state(client) is not ClientState.FAILED]
-    return News(f"{_named(fresh)} failed", "error") if fresh else None
+    return News(f"{counted(fresh, _NAMED)} failed", "error") if fresh else None
 
 
 def _lost(old: RunState, new: RunState) -> News | None:
@@ -56,15 +55,7 @@ def _lost(old: RunState, new: RunState) -> News | None:
     before = {name: client.losses for name, client in old.clients.items()}
     lost = [name for name, client in new.clients.items() if client.losses > before.get(name, 0)]
     fresh = [name for name in lost if name not in new.killed]
-    return News(f"{_named(fresh)} lost", "warning") if fresh else None
-
-
-def _named(clients: Iterable[str]) -> str:
-    names = [visible(client) for client in clients]
-    if len(names) == 1:
-        return f"client {names[0]}"
-    rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{len(names)} clients ({', '.join(names[:_NAMED])}{rest})"
+    return News(f"{counted(fresh, _NAMED)} lost", "warning") if fresh else None
 
 
 def _end(state: RunState) -> News:

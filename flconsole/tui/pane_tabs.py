@@ -16,7 +16,11 @@ _GAP = 1
 
 
 class PaneTabs(Widget):
-    """The panes with their keys: that with the focus in reverse, the others that can be seen in bold."""
+    """The panes with their keys: that with the focus in reverse, the others that can be seen in bold.
+
+    Args:
+        zoom_key: the key that ends a zoom.
+    """
 
     DEFAULT_CSS = "PaneTabs { height: 1; }"
 
@@ -27,8 +31,9 @@ class PaneTabs(Widget):
             super().__init__()
             self.pane = pane
 
-    def __init__(self) -> None:
+    def __init__(self, *, zoom_key: str) -> None:
         super().__init__(id="pane-tabs")
+        self._zoom_key = zoom_key
         self._active, self._seen = "", frozenset[str]()
         self._is_zoomed = False
 
@@ -45,7 +50,7 @@ class PaneTabs(Widget):
             line.append(_label(number, name), style)
             line.append(" " * _GAP)
         if self._is_zoomed:
-            line.append(" zoomed: z goes back")
+            line.append(f" zoomed: {self._zoom_key} goes back")
         return line
 
     def on_click(self, event: Click) -> None:

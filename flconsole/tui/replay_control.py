@@ -47,7 +47,7 @@ class ReplayControl(Guide):
         def done(text: str | None) -> None:
             move = self._move_to(text)
             if isinstance(move, str):
-                self.tell(move, "warning")
+                self.notify(move, severity="warning")
             elif move is not None:
                 self._do(move)
 

@@ -103,10 +103,3 @@ def summary(answers: Mapping[str, Answer]) -> str:
     if len(refusals) > _SHOWN_REFUSALS:
         parts.append(f"{len(refusals) - _SHOWN_REFUSALS} more were refused")
     return "; ".join(parts)
-
-
-def counted(clients: Sequence[str]) -> str:
-    """`client 2`, or `3 clients: 2, 5, 7`."""
-    return (
-        f"client {visible(clients[0])}" if len(clients) == 1 else f"{len(clients)} clients: {listed(clients)}"
-    )

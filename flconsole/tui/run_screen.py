@@ -1,7 +1,6 @@
 """The one screen of the console: a live run, one that is over, and a replay are all shown on it."""
 
-from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -13,6 +12,7 @@ from flconsole.tui.actions import BY_NAME, Place
 from flconsole.tui.bindings import bindings
 from flconsole.tui.control import Control
 from flconsole.tui.failures import Failures
+from flconsole.tui.host import host_of
 from flconsole.tui.key_line import KeyLine
 from flconsole.tui.keys import Keys, spell
 from flconsole.tui.layout import PANES, Layout, choose, rows_for_clients, visible
@@ -28,21 +28,6 @@ from flconsole.tui.replay_control import ReplayControl
 from flconsole.tui.screenshot import Screenshot
 from flconsole.tui.status_line import StatusLine
 from flconsole.tui.view import Liveness, Shows, Source, View
-
-
-class Host(Protocol):
-    """What the screen needs to know of its application."""
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether the terminal has not taken yet what was drawn last."""
-
-    @property
-    def low_bandwidth(self) -> bool:
-        """Whether to draw less often."""
-
-    def call_operator(self, what: str) -> None:
-        """Rings the bell and writes into the window's title; the text must be `visible`."""
 
 
 class RunScreen(Control, Failures, ReplayControl, Screenshot, Screen[None]):
@@ -74,16 +59,20 @@ class RunScreen(Control, Failures, ReplayControl, Screenshot, Screen[None]):
         self._watch = Watch()
 
     def compose(self) -> ComposeResult:
-        yield StatusLine(resume_key=spell(self.keys.of(BY_NAME["resume-run"])[0]))
+        yield StatusLine(resume_key=self._key("resume-run"))
         yield ReplayBar()
-        yield PaneTabs()
+        yield PaneTabs(zoom_key=self._key("zoom"))
         with Container(id="panes"):  # in the order of the layouts that show all of them
             yield ClientsPane(id="clients")
-            yield TimelinePane(id="timeline")
+            yield TimelinePane(id="timeline", follow_key=self._key("timeline-follow"))
             yield ChartsPane(id="charts")
-            yield LogsPane(id="logs")
+            yield LogsPane(id="logs", follow_key=self._key("log-follow"))
         yield Prompt()
         yield KeyLine()
+
+    def _key(self, action: str) -> str:
+        """The key of an action to be told of on the screen."""
+        return spell(self.keys.of(BY_NAME[action])[0])
 
     def on_mount(self) -> None:
         self._arrange()
@@ -98,9 +87,9 @@ class RunScreen(Control, Failures, ReplayControl, Screenshot, Screen[None]):
         if self.view.liveness is not before.liveness:
             self.refresh_bindings()
         for news in self._watch.news(self.view):
-            self.tell(news.text, news.severity)
-            self._host.call_operator(news.text)
-        if not self._host.is_behind and not self._is_drawn(self.view):
+            self.notify(news.text, severity=news.severity)
+            host_of(self).call_operator(news.text)
+        if not host_of(self).is_behind and not self._is_drawn(self.view):
             self._arrange()
             self._draw()
 
@@ -112,7 +101,7 @@ class RunScreen(Control, Failures, ReplayControl, Screenshot, Screen[None]):
         is_running = view.liveness is Liveness.RUNNING
         is_same_moment = int(view.now) == int(drawn.now) if is_running else view.as_of == drawn.as_of
         return is_same_moment and (
-            view.snapshot is drawn.snapshot or (is_running and self._host.low_bandwidth)
+            view.snapshot is drawn.snapshot or (is_running and host_of(self).low_bandwidth)
         )
 
     def _draw(self) -> None:
@@ -123,10 +112,6 @@ class RunScreen(Control, Failures, ReplayControl, Screenshot, Screen[None]):
             pane = self.pane(name)
             if pane.display:
                 cast(Shows, pane).show(self.view)
-
-    @property
-    def _host(self) -> Host:
-        return cast(Host, self.app)
 
     def on_client_table_marks_changed(self) -> None:
         """The charts show the marked clients, of a run that is over too."""
@@ -191,17 +176,6 @@ class RunScreen(Control, Failures, ReplayControl, Screenshot, Screen[None]):
         if name != "clients":
             self._other_pane = name
         self._arrange()
-
-    def prompt(
-        self,
-        label: str,
-        value: str,
-        *,
-        changed: Callable[[str], str | None],
-        done: Callable[[str | None], None],
-    ) -> None:
-        """Asks for one line above the keys; see `Prompt.ask`."""
-        self.query_one(Prompt).ask(label, value, changed=changed, done=done)
 
     # --- the screen
 

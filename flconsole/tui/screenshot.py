@@ -6,7 +6,7 @@ from functools import partial
 from textual import work
 
 from engine.errors import RunDirectoryError
-from flconsole.logs.saved_views import save_view
+from flconsole.saved_views import save_view
 from flconsole.text import visible
 from flconsole.tui.background import in_thread
 from flconsole.tui.guide import Guide
@@ -25,6 +25,6 @@ class Screenshot(Guide):
         try:
             path = await in_thread(partial(save_view, run_dir, "screen", svg, suffix=".svg"))
         except RunDirectoryError as error:
-            self.tell(visible(str(error)), "error")
+            self.notify(str(error), severity="error")
         else:
-            self.tell(f"the screen is in {visible(str(path))}")
+            self.notify(f"the screen is in {path}")

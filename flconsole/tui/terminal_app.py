@@ -13,14 +13,18 @@ from rich.style import Style
 from textual.app import App
 from textual.color import Color
 from textual.filter import LineFilter
+from textual.notifications import SeverityLevel
 from textual.scrollbar import ScrollBar
 
+from flconsole.text import visible
 from flconsole.tui.ascii_filter import AsciiFilter, to_ascii
 from flconsole.tui.driver import ConsoleDriver
 from flconsole.tui.terminal import Colours, Terminal
 from flconsole.tui.theme import THEME, GlyphScrollBar
 
 Result = TypeVar("Result")
+
+_ERROR_S = 15.0
 
 
 class TerminalApp(App[Result], Generic[Result], inherit_bindings=False):
@@ -58,6 +62,20 @@ class TerminalApp(App[Result], Generic[Result], inherit_bindings=False):
     def draw_again(self) -> None:
         """Draws all of the screen, whatever the terminal shows."""
         self.refresh(layout=True)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,  # noqa: ARG002  # Textual's own default, at every call, is the other one
+    ) -> None:
+        """Shows a notice, what went wrong for longer. It may hold any text: none of it is obeyed."""
+        if timeout is None and severity == "error":
+            timeout = _ERROR_S
+        super().notify(visible(message), title=title, severity=severity, timeout=timeout, markup=False)
 
     def show_title(self, title: str) -> None:
         """Writes into the title of the terminal's window, where it has one; the text must be `visible`."""
@@ -106,7 +124,7 @@ class TerminalApp(App[Result], Generic[Result], inherit_bindings=False):
     def action_suspend_process(self) -> None:
         """Gives the terminal back to the shell, which can bring the console back with `fg`."""
         if os.getpgrp() == os.getsid(0):  # nobody could
-            self.notify("there is no shell to go back to", severity="warning", markup=False)
+            self.notify("there is no shell to go back to", severity="warning")
             return
         self._suspend_signal()
         os.killpg(os.getpgrp(), signal.SIGTSTP)  # all of the job, or its shell would not know

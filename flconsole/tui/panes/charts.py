@@ -1,7 +1,6 @@
 """The charts."""
 
 import math
-from typing import cast
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
@@ -15,9 +14,9 @@ from flconsole.tui.actions import Place
 from flconsole.tui.background import in_thread
 from flconsole.tui.bindings import bindings
 from flconsole.tui.chart_widget import INTERVAL_S, ChartWidget, Draw
+from flconsole.tui.host import host_of
 from flconsole.tui.panes.clients import ClientsPane
 from flconsole.tui.terminal import Colours
-from flconsole.tui.terminal_app import TerminalApp
 from flconsole.tui.view import Liveness, View
 
 _REPLAY_INTERVAL_S = 0.2
@@ -102,7 +101,7 @@ class ChartsPane(Widget, can_focus=True):
         """Shows as many charts as there is room for, the marked one among them."""
         columns, num_shown = (1, 1) if self._is_alone else grid_of(*self.size)
         first = min(self._chosen // num_shown * num_shown, len(self.widgets) - num_shown)
-        terminal = cast("TerminalApp[object]", self.app).terminal
+        terminal = host_of(self).terminal
         ink = Ink(ascii=not terminal.has_unicode, colours=terminal.colours is not Colours.NONE)
         self.styles.grid_size_columns = columns
         self.styles.grid_size_rows = math.ceil(num_shown / columns)

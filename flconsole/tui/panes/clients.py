@@ -30,6 +30,7 @@ from flconsole.tui.actions import Place
 from flconsole.tui.bindings import bindings
 from flconsole.tui.line_view import LineView
 from flconsole.tui.panes.logs import LogsPane
+from flconsole.tui.prompt import Prompt
 from flconsole.tui.style import ALERT, ASCENDING, BOLD, DESCENDING, DIM, MARK, PLAIN, STATES
 from flconsole.tui.view import Liveness, View
 
@@ -206,7 +207,7 @@ class ClientsPane(Vertical):
         try:
             self.table.order = load_order(order_file())
         except EngineError as error:
-            self.notify(visible(str(error)), severity="warning", markup=False)
+            self.notify(str(error), severity="warning")
 
     def show(self, view: View) -> None:
         self.table.show(view)
@@ -276,7 +277,7 @@ class ClientsPane(Vertical):
             save_order(order_file(), order)
         except EngineError as error:
             if not self._has_told_unkept:
-                self.notify(visible(str(error)), severity="warning", markup=False)
+                self.notify(str(error), severity="warning")
             self._has_told_unkept = True
 
     def action_filter_clients(self) -> None:
@@ -285,7 +286,7 @@ class ClientsPane(Vertical):
         def done(text: str | None) -> None:
             self._filter(before if text is None else text.strip())
 
-        self.screen.prompt("/", before, changed=self._filter, done=done)  # type: ignore[attr-defined]
+        self.screen.query_one(Prompt).ask("/", before, changed=self._filter, done=done)
 
     def _filter(self, text: str) -> None:
         self.table.rearrange(filter_text=text)

@@ -1,8 +1,8 @@
 """The logs of all processes, merged or one at a time."""
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -14,12 +14,14 @@ from textual.geometry import Region
 from engine.errors import RunDirectoryError
 from flconsole.logs.filter import BadPattern, FilteredLog, LogFilter, compile_pattern
 from flconsole.logs.lines import Level, Line
-from flconsole.logs.saved_views import save_view
 from flconsole.logs.store import MERGED, LogStore
+from flconsole.saved_views import save_view
 from flconsole.text import visible
 from flconsole.tui.actions import Place
+from flconsole.tui.background import in_thread
 from flconsole.tui.bindings import bindings
 from flconsole.tui.clipboard import TooMuchToCopy, copy
+from flconsole.tui.host import host_of
 from flconsole.tui.log_view import LogView, Spot
 from flconsole.tui.prompt import Prompt
 from flconsole.tui.view import Liveness, View
@@ -31,12 +33,18 @@ _PATTERN_CELLS = 24
 
 
 class LogsPane(Vertical):
-    """The log view with its keys."""
+    """The log view with its keys.
+
+    Args:
+        id: Textual's.
+        follow_key: the key that goes back to the newest line.
+    """
 
     BINDINGS = bindings(Place.LOGS)
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  # Textual's name
+    def __init__(self, *, id: str, follow_key: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
+        self._follow_key = follow_key
         self._view: View | None = None
         self._store: LogStore | None = None
         self._process = MERGED
@@ -94,10 +102,9 @@ class LogsPane(Vertical):
 
     def _look(self) -> None:
         """Four times a second, or twice where bytes are dear: draws what was written since."""
-        self._looks += 1
-        is_turn = self._looks % 2 == 0 or not getattr(self.app, "low_bandwidth", False)
-        is_behind = getattr(self.app, "is_behind", False)
-        if not self.display or not self.screen.is_active or is_behind or not is_turn:
+        self._looks, host = self._looks + 1, host_of(self)
+        is_turn = self._looks % 2 == 0 or not host.low_bandwidth
+        if not self.display or not self.screen.is_active or host.is_behind or not is_turn:
             return
         self.log_view.look()
         self._say_title()
@@ -111,7 +118,8 @@ class LogsPane(Vertical):
         if log.is_following:
             parts.append("following")
         else:
-            parts.append(f"{log.new:,} new (f follows)" if log.new else "f follows")
+            follows = f"{self._follow_key} follows"
+            parts.append(f"{log.new:,} new ({follows})" if log.new else follows)
             parts.append(f"line {min(log.first_in_view + 1, log.count):,} of {log.count:,}")
         if self._filter.level > _LEVELS[0]:
             parts.append(f"from {self._filter.level.name}")
@@ -208,7 +216,7 @@ class LogsPane(Vertical):
 
         def done(text: str | None) -> None:
             if trouble := choose(text):
-                self.notify(trouble, severity="warning", markup=False)
+                self.notify(trouble, severity="warning")
 
         value = "" if pattern is None else pattern.pattern
         self.screen.query_one(Prompt).ask(label, value, changed=choose, done=done)
@@ -222,13 +230,13 @@ class LogsPane(Vertical):
     def _go_to_match(self, *, forward: bool) -> None:
         log = self.log_view
         if log.pattern is None:
-            self.notify("nothing is searched for yet", severity="warning", markup=False)
+            self.notify("nothing is searched for yet", severity="warning")
             return
         found = log.search_on(forward=forward)
         if found is None:
-            self.notify("no line matches", severity="warning", markup=False)
+            self.notify("no line matches", severity="warning")
         elif found.has_wrapped:
-            self.notify(f"went on at the {'first' if forward else 'last'} line", timeout=2, markup=False)
+            self.notify(f"went on at the {'first' if forward else 'last'} line", timeout=2)
 
     # --- what is kept of them
 
@@ -242,7 +250,7 @@ class LogsPane(Vertical):
         path = await self._save(self._process or "merged", self._as_text(lines))
         if path is not None:
             older = f"; {self.log_view.older}" if self.log_view.older else ""
-            self.notify(f"{len(lines):,} lines are in {visible(str(path))}{older}", markup=False)
+            self.notify(f"{len(lines):,} lines are in {path}{older}")
 
     async def _copy(self, lines: Sequence[Line]) -> None:
         text = self._as_text(lines)
@@ -251,17 +259,17 @@ class LogsPane(Vertical):
         except TooMuchToCopy as error:
             path = await self._save("copy", text)
             if path is not None:
-                self.notify(f"{error}: the lines are in {visible(str(path))}", markup=False)
+                self.notify(f"{error}: the lines are in {path}")
         else:
-            self.notify(f"{len(lines):,} lines are copied, where the terminal allows it", markup=False)
+            self.notify(f"{len(lines):,} lines are copied, where the terminal allows it")
 
     async def _save(self, name: str, text: str) -> Path | None:
         if self._view is None:
             return None
         try:
-            return await asyncio.to_thread(save_view, self._view.run_dir, name, text)
+            return await in_thread(partial(save_view, self._view.run_dir, name, text))
         except RunDirectoryError as error:
-            self.notify(visible(str(error)), severity="error", markup=False)
+            self.notify(str(error), severity="error")
             return None
 
     def _as_text(self, lines: Sequence[Line]) -> str:

@@ -18,6 +18,7 @@ from flconsole.tui.actions import Place
 from flconsole.tui.bindings import bindings
 from flconsole.tui.line_view import LineView
 from flconsole.tui.panes.logs import LogsPane
+from flconsole.tui.prompt import Prompt
 from flconsole.tui.style import DIM, LEVELS, PLAIN, Look
 from flconsole.tui.view import View
 
@@ -133,12 +134,18 @@ def _time_of(entry: Entry, entries: Sequence[Entry]) -> str:
 
 
 class TimelinePane(Vertical):
-    """The timeline with its keys."""
+    """The timeline with its keys.
+
+    Args:
+        id: Textual's.
+        follow_key: the key that goes back to the newest line.
+    """
 
     BINDINGS = bindings(Place.TIMELINE)
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  # Textual's name
+    def __init__(self, *, id: str, follow_key: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
+        self._follow_key = follow_key
         self._title = ""
         self._view: View | None = None
 
@@ -172,7 +179,7 @@ class TimelinePane(Vertical):
             parts.append(f"filter: {visible(chosen.words)}")
         parts += count_troubles(shown)
         if not self.list.is_following:
-            parts.append(f"{self.list.new} new (f follows)")
+            parts.append(f"{self.list.new} new ({self._follow_key} follows)")
         title = " · ".join(parts)
         if title != self._title:  # a new title draws the whole border again
             self._title, self.border_title = title, Content(title)
@@ -202,7 +209,7 @@ class TimelinePane(Vertical):
         def done(text: str | None) -> None:
             choose(before.words if text is None else text)
 
-        self.screen.prompt("/", before.words, changed=choose, done=done)  # type: ignore[attr-defined]
+        self.screen.query_one(Prompt).ask("/", before.words, changed=choose, done=done)
 
     def _choose(self, chosen: TimelineFilter) -> None:
         self.list.choose(chosen)

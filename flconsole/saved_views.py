@@ -18,7 +18,7 @@ def save_view(run_dir: Path, name: str, text: str, *, suffix: str = ".log") -> P
         suffix: ends the file's name.
 
     Returns:
-        The file: `views/<name>-<time>.log`.
+        The file: `views/<name>-<time><suffix>`.
 
     Raises:
         RunDirectoryError: there is no room, or no right to write there.

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import RunDirectoryError
-from flconsole.logs.saved_views import save_view
+from flconsole.saved_views import save_view
 
 
 def test_each_view_has_a_file_of_its_own(tmp_path):
