@@ -9,15 +9,17 @@ Point = tuple[float, float | None]
 
 BUCKETS = 512
 """Most items that a history is gathered into; no terminal has more columns for one chart."""
-_BEYOND = 1e100
-"""Where arithmetic with differences is still safe; larger values are shown as gaps."""
+_BEYOND, _NOTHING = 1e100, 1e-90
+"""Between these, arithmetic with differences is safe; what is larger is a gap, what is smaller is 0."""
 
 T = TypeVar("T")
 
 
 def drawable(value: float | None) -> float | None:
     """The value if it can stand on an axis; None for what is missing, infinite, not a number or immense."""
-    return value if value is not None and -_BEYOND < value < _BEYOND else None
+    if value is None or not -_BEYOND < value < _BEYOND:
+        return None
+    return value if abs(value) > _NOTHING else 0.0
 
 
 def extremes(points: Sequence[Point]) -> tuple[Point, ...]:
