@@ -152,6 +152,19 @@ def test_own_keys_do_it_and_the_old_ones_no_more(own, size):
     at_console(scenario, Stage(run_started(), joined("1", 0)), keys=keys, size=size)
 
 
+def test_what_the_screen_says_of_a_key_is_the_operators_own(own):
+    keys = own("[keys]", 'zoom = "u"', 'log-follow = "i"', 'timeline-follow = "o"')
+
+    async def scenario(operator):
+        await operator.press("3", "i", "u")
+        await operator.until(lambda: "zoomed: u goes back" in operator.screen, "the way back")
+        await operator.until(lambda: "i follows" in operator.screen, "the way to the newest line")
+        await operator.press("u", "4", "o")
+        await operator.until(lambda: "0 new (o follows)" in operator.screen, "the way to the newest entry")
+
+    at_console(scenario, Stage(run_started(), joined("1", 0)), keys=keys)
+
+
 def test_a_key_can_serve_two_actions_that_never_meet(own):
     keys = own("[keys]", 'step = "a"')
 
