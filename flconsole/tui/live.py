@@ -16,7 +16,7 @@ from flconsole.text import visible
 from flconsole.tui.view import Liveness, View
 
 _POLL_S = 0.25
-_LIVENESS_S = 1.0
+_LIVENESS_S = 0.5
 _BREATH_S = 0.001
 """Between two pieces of a history: the thread that draws gets the interpreter."""
 
