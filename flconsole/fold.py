@@ -85,7 +85,17 @@ def _sample(state: RunState, envelope: Envelope, event: telemetry.Sample) -> Run
     told = {
         client: heard.bytes_down for client, heard in event.clients.items() if heard.bytes_down is not None
     }
-    return replace(state, sample=event, sample_at=envelope.ts, bytes_down={**state.bytes_down, **told})
+    before, sums = state.bytes_down_told, dict(state.bytes_down)
+    for client, now in told.items():
+        gain = now - before.get(client, 0)
+        sums[client] = sums.get(client, 0) + (gain if gain >= 0 else now)
+    return replace(
+        state,
+        sample=event,
+        sample_at=envelope.ts,
+        bytes_down=sums,
+        bytes_down_told={**before, **told},
+    )
 
 
 def _run_ended(state: RunState, _envelope: Envelope, event: telemetry.RunEnded) -> RunState:

@@ -117,6 +117,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """When that was, in wall-clock seconds since the epoch."""
     bytes_down: dict[str, int] = {}
     """By client, what it had received when a sample last told; not every sample does."""
+    bytes_down_told: dict[str, int] = {}
+    """The same as the server of that moment told it; a server that takes over counts from zero."""
     recorded_at: float | None = None
     """When the newest record was written, in wall-clock seconds since the epoch."""
     seen: dict[str, tuple[int, int]] = {}

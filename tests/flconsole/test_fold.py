@@ -245,6 +245,12 @@ def test_what_a_client_had_received_outlives_a_sample_that_does_not_tell():
     assert state_of(supervisor=[told, t.Sample(processes={})]).bytes_down == {"1": 5}
 
 
+def test_what_a_client_had_received_is_counted_on_over_a_server_that_takes_over():
+    told = [t.Sample(processes={}, clients={"1": t.ClientSample(bytes_down=value)}) for value in (5, 9, 2, 4)]
+
+    assert [state_of(supervisor=told[:n]).bytes_down["1"] for n in (1, 2, 3, 4)] == [5, 9, 11, 13]
+
+
 def test_the_state_knows_when_its_newest_record_was_written():
     assert RunState().recorded_at is None
     assert fold_all(RunState(), SERVER + SUPERVISOR).recorded_at == max(
