@@ -61,7 +61,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     deadline_s: PositiveFloat | None = None
     """Seconds after which a round closes with what it has, quorum permitting; the default is never."""
     start_timeout_s: PositiveFloat = 120.0
-    """Seconds round 1 waits for all clients before it starts with those that joined, quorum permitting."""
+    """Seconds round 1 waits for all clients before it starts with those that joined, quorum permitting, and a
+    resumed run for its quorum."""
     client_timeout_s: PositiveFloat = 15.0
     """Seconds without a heartbeat after which a client counts as lost."""
     strategy: str = "fedavg"

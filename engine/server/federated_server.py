@@ -80,6 +80,9 @@ class FederatedServer:
         self._evaluation = EvaluationWorker(evaluator, clock)
         self._sum = ExactSum(self._weights.layout.size)
         self._finishing: tuple[int, RoundSummary] | None = None
+        has_begun = self._rounds_done or self._journal.history.opened
+        self._patient_until = self._started_at + (config.start_timeout_s if has_begun else 0.0)
+        """Until then a run that was taken over waits for clients to be added, or its quorum to be lowered."""
 
     def _adopt(self, takeover: Takeover) -> None:
         header = takeover.checkpoint.header
@@ -176,7 +179,7 @@ class FederatedServer:
         self._close_round(weights)
 
     def _next_round(self) -> Round | None:
-        """The round to open, or to go on with, which no pause prevents; None while a pause keeps it shut.
+        """The round to open, or to go on with; None while a pause keeps it shut, or help may still come.
 
         Raises:
             TooFewClients: the members, paused or not, do not reach the quorum.
@@ -190,10 +193,12 @@ class FederatedServer:
             return planned
         if not interrupted and self._plan_round(members).is_reachable():
             return None
+        if self._clock() < self._patient_until:
+            return None
         there = len(interrupted or members)
         raise TooFewClients(
             f"round {planned.number} needs {max(1, planned.required)} clients and {there} are there; "
-            "add clients or lower the quorum, then resume"
+            f"resume, then add clients or lower the quorum within {self.config.start_timeout_s:g} s"
         )
 
     def _plan_round(self, cohort: tuple[str, ...], *, resumed: bool = False) -> Round:
@@ -233,7 +238,10 @@ class FederatedServer:
             if received >= most or self._clock() >= give_up_at:
                 return
             if not current.is_reachable():
-                raise TooFewClients(f"round {current.number} can no longer reach {current.required} updates")
+                raise TooFewClients(
+                    f"round {current.number} can no longer reach {max(1, current.required)} updates: "
+                    f"of its {len(current.cohort)} clients {len(current.waited_for())} are left"
+                )
 
     def aggregate_model_updates(self, updates: Iterable[ClientUpdate]) -> Weights:
         """The next global model: the strategy's step along the mean delta, weighted by examples.

@@ -821,7 +821,7 @@ def test_a_quorum_that_is_not_there_ends_the_run_with_a_remedy(federation):
     run.peers("1", "2")
     run.clock.advance(121.0)
 
-    with pytest.raises(TooFewClients, match="round 1 needs 3 clients and 2 are there; add clients"):
+    with pytest.raises(TooFewClients, match="round 1 needs 3 clients and 2 are there; resume, then add"):
         running.finish()
 
 
@@ -844,8 +844,44 @@ def test_when_too_many_leave_in_the_middle_of_a_round_the_run_ends(federation):
     two.leave(final=True)
     three.leave(final=True)
 
-    with pytest.raises(TooFewClients, match="round 1 can no longer reach 2 updates"):
+    with pytest.raises(TooFewClients, match="can no longer reach 2 updates: of its 3 clients 1 are left"):
         running.finish()
+
+
+def test_a_run_that_everybody_left_can_be_resumed_and_clients_be_added_to_it(federation):
+    run = federation(clients=1)
+    running = run.start_server()
+    (one,) = run.peers("1")
+    play(1, one)
+    one.wait_for(RoundOpened, round=2)
+    one.leave(final=True)
+    with pytest.raises(TooFewClients, match="can no longer reach 1 updates: of its 1 clients 0 are left"):
+        running.finish()
+
+    resumed = run.start_server()
+    run.wait_for_event(telemetry.ServerStarted, epoch=2)
+    run.clock.advance(119.0)
+    (two,) = run.peers("2")
+    assert two.wait_for(RoundOpened, round=2).cohort == ("2",)
+    two.leave(final=True)
+    with pytest.raises(TooFewClients):
+        resumed.finish()
+
+
+def test_a_resumed_run_that_nobody_joins_ends(federation):
+    run = federation(clients=1)
+    running = run.start_server()
+    (one,) = run.peers("1")
+    play(1, one)
+    one.wait_for(RoundOpened, round=2)
+    one.leave(final=True)
+    with pytest.raises(TooFewClients):
+        running.finish()
+
+    resumed = run.start_server()
+    run.clock.advance(121.0)
+    with pytest.raises(TooFewClients, match="round 2 needs 1 clients and 0 are there"):
+        resumed.finish()
 
 
 # --- the parts of a round, called by hand
