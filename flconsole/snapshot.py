@@ -34,8 +34,7 @@ class Curve(msgspec.Struct, frozen=True, gc=False):
 
     points: tuple[Report, ...] = ()
     stride: int = 1
-    """Of so many reports, one is kept."""
-    num_reports: int = 0
+    """Of so many reports, one is kept: the first, and then each after so many."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -54,7 +53,7 @@ def advance(snapshot: Snapshot, record: Record) -> Snapshot:
         return snapshot
     timeline, curves = tell(snapshot.timeline, record, snapshot.state, state), snapshot.curves
     if isinstance(record.event, telemetry.UpdateAccepted):
-        curves = {**curves, record.event.client: _extend(curves, record, record.event, state)}
+        curves = _extend(curves, record.event, record.envelope.ts, state)
     return Snapshot(state, timeline, curves)
 
 
@@ -66,14 +65,16 @@ def advance_all(snapshot: Snapshot, records: Iterable[Record]) -> Snapshot:
 
 
 def _extend(
-    curves: dict[str, Curve], record: Record, update: telemetry.UpdateAccepted, state: RunState
-) -> Curve:
+    curves: dict[str, Curve], update: telemetry.UpdateAccepted, ts: float, state: RunState
+) -> dict[str, Curve]:
+    """The curves after one more report; the same where it is one of those that are left out."""
     curve = curves.get(update.client, Curve())
     points, stride = curve.points, curve.stride
-    if curve.num_reports % stride == 0:
-        is_open = state.round is not None and state.round.number == update.round
-        number = state.round.number if is_open and state.round else update.round  # one object for all clients
-        points = (*points, Report(number, record.envelope.ts, update.loss, update.accuracy))
+    if (state.clients[update.client].updates - 1) % stride:
+        return curves
+    is_open = state.round is not None and state.round.number == update.round
+    number = state.round.number if is_open and state.round else update.round  # one object for all clients
+    points = (*points, Report(number, ts, update.loss, update.accuracy))
     if len(points) > POINTS_KEPT:
         points, stride = points[::2], 2 * stride
-    return Curve(points, stride, curve.num_reports + 1)
+    return {**curves, update.client: Curve(points, stride)}

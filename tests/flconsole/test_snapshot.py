@@ -22,7 +22,7 @@ def test_a_run_is_folded_into_state_timeline_and_curves(run_dir):
 
     assert snapshot.state.rounds_done == 2
     assert any(entry.text.startswith("run stopped after 2 rounds") for entry in snapshot.timeline.entries)
-    assert [snapshot.curves[client].num_reports for client in ("1", "2", "3")] == [3, 2, 2]
+    assert [len(snapshot.curves[client].points) for client in ("1", "2", "3")] == [3, 2, 2]
 
 
 def test_what_was_folded_before_changes_nothing(run_dir):
@@ -49,7 +49,6 @@ def test_a_snapshot_shares_with_its_successor_what_has_not_changed():
 def test_a_curve_is_thinned_out_evenly(reports):
     curve = curve_of(reports)
 
-    assert curve.num_reports == reports
     assert len(curve.points) <= POINTS_KEPT
     assert [point.round for point in curve.points] == list(range(1, reports + 1, curve.stride))
     assert reports <= POINTS_KEPT or len(curve.points) >= POINTS_KEPT // 2

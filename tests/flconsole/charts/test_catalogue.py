@@ -41,7 +41,7 @@ def curve(*losses, rounds=None, stride=1):
         Report(number, START + SECONDS * number, loss, None)
         for number, loss in zip(numbers, losses, strict=True)
     ]
-    return Curve(tuple(points), stride, len(points))
+    return Curve(tuple(points), stride)
 
 
 def plot_of(name, snapshot, **look):
@@ -203,7 +203,7 @@ class TestClients:
     def test_follows_a_curve_and_its_thinning(self):
         gatherer = BY_NAME["client-loss"].gatherer()
         points = curve(*(float(number) for number in range(1, 9))).points
-        for shown in (Curve(points[:3], 1, 3), Curve(points[:7], 1, 7), Curve(points[::2], 2, 8)):
+        for shown in (Curve(points[:3]), Curve(points[:7]), Curve(points[::2], 2)):
             plot = gatherer.plot(Look(snapshot=run([], {"1": shown})))
             assert ys(plot.lines[0]) == [point.loss for point in shown.points]
 
