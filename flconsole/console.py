@@ -21,7 +21,7 @@ from engine.lifecycle import Terminated
 from flconsole.tui.terminal import Terminal, TerminalUnusable
 
 if TYPE_CHECKING:
-    from flconsole.tui.view import Source
+    from flconsole.tui.view import Source, View
 
 
 def has_terminal() -> bool:
@@ -77,7 +77,7 @@ def open_replay(run_dir: Path, *, low_bandwidth: bool | None = None) -> int:
         RunDirectoryError: what was recorded cannot be read.
     """
     terminal = _prepare_terminal(low_bandwidth=low_bandwidth)
-    return _show(run_dir, _replay, terminal, read_only=False, farewell=lambda _run_dir: [])
+    return _show(run_dir, _replay, terminal, read_only=False, farewell=lambda _run_dir, _view: [])
 
 
 def choose_command() -> list[str] | None:
@@ -123,7 +123,7 @@ def _show(
     terminal: Terminal,
     *,
     read_only: bool,
-    farewell: Callable[[Path], list[str]],
+    farewell: Callable[[Path, "View"], list[str]],
 ) -> int:
     from flconsole.tui.app import ConsoleApp
     from flconsole.tui.keys import Keys
@@ -132,10 +132,10 @@ def _show(
     app = ConsoleApp(open_source(run_dir), read_only=read_only, keys=keys, terminal=terminal)
     code = app.run() or 0
     if app.failure is not None:
-        _say([_told(app.failure, run_dir), *farewell(run_dir)], terminal)
+        _say([_told(app.failure, run_dir), *farewell(run_dir, app.source.view())], terminal)
         return 1
     if not app.is_terminal_gone:
-        _say(farewell(run_dir), terminal)
+        _say(farewell(run_dir, app.source.view()), terminal)
     return code
 
 
@@ -147,14 +147,16 @@ def _tell_textual(terminal: Terminal, environ: MutableMapping[str, str]) -> None
         environ.pop("NO_COLOR", None)  # an empty one says nothing, which Textual takes for a yes
 
 
-def _farewell(run_dir: Path) -> list[str]:
-    """What becomes of the run, for people on their normal screen."""
+def _farewell(run_dir: Path, view: "View | None" = None) -> list[str]:
+    """What becomes of the run, for people on their normal screen; a long history is not read again for it."""
     from flconsole.narration import summary
     from flconsole.runs import is_alive, read_state
 
     if is_alive(run_dir):
         return [f"detached from {run_dir.name}; it goes on: flconsole attach {_argument(run_dir)}"]
-    return summary(read_state(run_dir, samples=False), run_dir)
+    is_whole = view is not None and view.loading is None and view.snapshot.state.outcome is not None
+    state = view.snapshot.state if is_whole and view is not None else read_state(run_dir, samples=False)
+    return summary(state, run_dir)
 
 
 def _argument(run_dir: Path) -> str:
