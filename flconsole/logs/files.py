@@ -15,8 +15,11 @@ _TORN_S = 1.0
 
 
 def whole_size(path: Path) -> int:
-    """Bytes of a log together with its rotated part."""
-    return log_size(path) + log_size(rotated_part(path))
+    """Bytes of a log together with its rotated part; 0 where that cannot be told, as reading it will say."""
+    try:
+        return log_size(path) + log_size(rotated_part(path))
+    except OSError:
+        return 0
 
 
 class Chunk(NamedTuple):

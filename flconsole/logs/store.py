@@ -3,6 +3,7 @@
 import heapq
 import sys
 import threading
+import time
 from bisect import bisect_right
 from collections.abc import Sequence
 from operator import attrgetter
@@ -11,7 +12,7 @@ from typing import NamedTuple, Self
 
 from flconsole.logs.archive import LogArchive, Window, shares
 from flconsole.logs.files import LogFollower, whole_size
-from flconsole.logs.lines import Line, LineParser
+from flconsole.logs.lines import Level, Line, LineParser
 from flconsole.text import natural, visible
 
 MERGED = ""
@@ -107,6 +108,7 @@ class LogStore:
         """Between these moments, what `_moment` asks for is there."""
         self._wake = threading.Event()
         self._is_closed = False
+        self._trouble = ""
 
     # --- reading the files
 
@@ -144,9 +146,19 @@ class LogStore:
 
     def _follow(self) -> None:
         while not self._is_closed:
-            self.poll()
+            try:
+                self.poll()
+            except Exception as error:  # noqa: BLE001  # no bug may end the logs without a word
+                self._complain(error)
             self._wake.wait(_POLL_S)
             self._wake.clear()
+
+    def _complain(self, error: Exception) -> None:
+        before, self._trouble = self._trouble, f"[reading the logs: {type(error).__name__}: {error}]"
+        if before != self._trouble:
+            line = Line("console", time.time(), Level.ERROR, visible(self._trouble))
+            with self._lock:
+                self._merged.extend([line])
 
     def _find_logs(self) -> None:
         new = sorted(set(self.folder.glob("*.log")) - self._paths)

@@ -24,6 +24,13 @@ def texts(store, process=MERGED, since=0):
     return [line.short_text.split(maxsplit=2)[-1] for line in store.since(process, since).lines]
 
 
+def wait_until(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def line(text, *, at=0.0):
     return Line("x", at, Level.INFO, text)
 
@@ -153,15 +160,36 @@ def test_what_cannot_be_read_is_said_once(store, folder):
     assert [line.text for line in store.since("server", 0).lines] == ["[server.log: Is a directory]"]
 
 
+def test_a_log_that_cannot_be_read_keeps_no_other_from_being_read(store, folder):
+    write(folder, "server", stamped(1, "one"))
+    (folder / "client-1.log").symlink_to("client-1.log")
+    store.poll()
+
+    assert texts(store, "server") == ["one"]
+    assert ["symbolic links" in text for text in texts(store, "client-1")] == [True]
+
+
+def test_a_bug_in_the_reading_is_said_once_and_ends_nothing(store, folder):
+    write(folder, "server", stamped(1, "one"))
+    store.folder = None
+    store.start()
+    wait_until(lambda: texts(store))
+    store.folder = folder
+    wait_until(lambda: texts(store, "server"))
+    store.close()
+
+    trouble, *read = store.since(MERGED, 0).lines
+    assert (trouble.process, trouble.level) == ("console", Level.ERROR)
+    assert "AttributeError" in trouble.text
+    assert [line.process for line in read] == ["server"]
+
+
 def test_its_thread_follows_until_it_is_closed(store, folder):
     before = set(threading.enumerate())
     store.start()
     (thread,) = set(threading.enumerate()) - before
     write(folder, "server", stamped(1, "one"))
-    deadline = time.monotonic() + 10
-    while not store.since(MERGED, 0).lines:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: texts(store))
     store.close()
     thread.join(10)
 
