@@ -3,6 +3,7 @@
 import signal
 
 from textual.binding import Binding
+from textual.events import Key
 
 from flconsole.text import visible
 from flconsole.tui.actions import BY_NAME
@@ -61,6 +62,14 @@ class ConsoleApp(TerminalApp[int]):
     def _run(self) -> str:
         host = f" on {self.terminal.host}" if self.terminal.host else ""
         return visible(self.source.run_dir.name) + host
+
+    # --- keys
+
+    async def on_key(self, event: Key) -> None:
+        """Comes after everybody else: only here it is known that nobody takes a key that was typed ahead."""
+        event.prevent_default()
+        if not await self._check_bindings(event.key) and isinstance(self.screen, RunScreen):
+            self.screen.refuse(event.key)
 
     # --- how it ends
 

@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415  # a dialog is imported when it is opened
 
 from textual import work
-from textual.events import Key
 from textual.widget import Widget
 
 from flconsole.tui.actions import ACTIONS, Action, Place, why_not
@@ -34,12 +33,11 @@ class Guide(Widget):
             return True
         return None if self.view.liveness in known.when else False
 
-    def on_key(self, event: Key) -> None:
-        """Says why a key does nothing where that is so."""
+    def refuse(self, key: str) -> None:
+        """Says why a key that nobody took does nothing, where that is so."""
         places = (*_NOT_OF_A_PANE, self.active_pane)
-        meant = [a for a in ACTIONS if a.place in places and event.key in self.keys.of(a)]
+        meant = [a for a in ACTIONS if a.place in places and key in self.keys.of(a)]
         if meant and all(map(self.why_not, meant)):
-            event.stop()
             action = next((a for a in meant if self.view.liveness in a.when), meant[0])
             self.notify(f"{action.title}: {self.why_not(action)}", severity="warning")
 
