@@ -64,7 +64,7 @@ class Session:
         self.tmux.press("Left")
         self.sees("> dataset +< digits >")
         self.tmux.press("Down", "Down", "Down", "Down", "e")
-        self.sees("rounds: 5")
+        self.sees(r"rounds: \d+")
         self.tmux.press("C-u")
         self.sees("rounds: *\n")  # Textual edits after it inserts, if it is given both at once
         self.tmux.type(str(rounds))
