@@ -45,7 +45,9 @@ def fold_all(state: RunState, records: Iterable[tuple[Envelope, AnyEvent | None]
 def _run_started(state: RunState, envelope: Envelope, event: telemetry.RunStarted) -> RunState:
     """A new supervisor: whatever ran before it is gone."""
     processes = {name: replace(process, pid=None, exit=None) for name, process in state.processes.items()}
-    return replace(state, started=event, started_at=envelope.ts, outcome=None, processes=processes)
+    return replace(
+        state, started=event, started_at=envelope.ts, outcome=None, processes=processes, server_told_at=None
+    )
 
 
 def _process_started(state: RunState, _envelope: Envelope, event: telemetry.ProcessStarted) -> RunState:
@@ -93,6 +95,7 @@ def _sample(state: RunState, envelope: Envelope, event: telemetry.Sample) -> Run
         state,
         sample=event,
         sample_at=envelope.ts,
+        server_told_at=envelope.ts if event.clients else state.server_told_at,
         bytes_down=sums,
         bytes_down_told={**before, **told},
     )

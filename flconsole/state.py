@@ -115,6 +115,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """What the processes used last, and what the clients did."""
     sample_at: float | None = None
     """When that was, in wall-clock seconds since the epoch."""
+    server_told_at: float | None = None
+    """When the server last told the supervisor of its clients, in wall-clock seconds since the epoch."""
     bytes_down: dict[str, int] = {}
     """By client, what it had received when a sample last told; not every sample does."""
     bytes_down_told: dict[str, int] = {}

@@ -50,8 +50,11 @@ def _error(kind: Kind, text: str, **more: Any) -> Entry:
 # --- the run
 
 
-def _run_started(event: telemetry.RunStarted, _before: RunState, state: RunState) -> Entry:
+def _run_started(event: telemetry.RunStarted, before: RunState, state: RunState) -> Entry:
     verb = f"resumed after round {state.rounds_done}" if event.resumed else "started"
+    if before.started is not None and before.outcome is None:
+        cut_off = "the supervisor before was gone without a word"
+        return _warning(Kind.RUN, f"run {verb}; {cut_off}: {about(event)}", process="supervisor")
     return _info(Kind.RUN, f"run {verb}: {about(event)}", process="supervisor")
 
 

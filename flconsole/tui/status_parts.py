@@ -20,6 +20,8 @@ _WIDEST_NAME, _WIDEST_ID = 32, 20
 """Cells of a run's name; what was named by a person may be longer than an id, and gives way to a stand-in."""
 _LEAST_CUT = 12
 """Cells below which half a sentence says nothing."""
+_SILENT_S = 5.0
+"""Seconds in which a server that is well has answered several times."""
 _ON_THE_WAY = (Liveness.RUNNING, Liveness.REPLAY)
 
 
@@ -222,7 +224,15 @@ def _health(view: View, is_wide: bool) -> list[Part]:
 
 
 def _server(view: View) -> Text:
-    return _process(view.snapshot.state.processes.get("server"), "server", "server up")
+    """The server as the supervisor sees it, and whether it answers; without members it tells nothing."""
+    state = view.snapshot.state
+    text = _process(state.processes.get("server"), "server", "server up")
+    has_members = any(client.membership == "joined" for client in state.clients.values())
+    if text.style or not has_members or state.server_told_at is None or state.sample_at is None:
+        return text
+    if state.sample_at - state.server_told_at < _SILENT_S:
+        return text
+    return Text(f"server silent for {clock(view.as_of - state.server_told_at)}", WARNING)
 
 
 def _broker(view: View, is_wide: bool) -> Text:

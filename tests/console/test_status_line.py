@@ -147,6 +147,28 @@ def test_a_pause_is_told():
     assert "left" not in rows_of(stage)[1]
 
 
+def test_a_server_that_answers_no_more_is_not_called_up():
+    stage = training()
+    stage.tell(t.Sample(processes={}, clients={"1": t.ClientSample()}), at=100)
+    stage.tell(t.Sample(processes={}), at=104)
+    assert "server, broker up" in rows_of(stage)[1]
+
+    stage.tell(t.Sample(processes={}), at=106)
+    stage.wait(2)
+    assert "server silent for 0:08" in rows_of(stage)[1]
+
+    stage.tell(t.Sample(processes={}, clients={"1": t.ClientSample()}), at=110)
+    assert "server, broker up" in rows_of(stage)[1]
+
+
+def test_of_a_server_without_members_no_answer_is_missed():
+    stage = Stage(run_started(), *UP)
+    for second in range(20):
+        stage.tell(t.Sample(processes={}), at=second)
+
+    assert "server, broker up" in rows_of(stage)[1]
+
+
 @pytest.mark.parametrize(
     ("event", "expected"),
     [

@@ -271,10 +271,20 @@ def test_a_resumed_run_does_not_restart_its_processes():
     stopped = exited("client-1", 100, code=143, reason=t.STOPPED_WITH_RUN)
     resumed = run_started(resumed=True)
 
-    entries = texts(run_started(), CLIENT, stopped, resumed, CLIENT)
+    end = t.RunStopped(rounds=0, seconds=1.0, accuracy=None, loss=None, reason="stopped by SIGTERM")
 
-    assert [entry.partition(": ")[0] for entry in entries] == ["run started", "run resumed after round 0"]
+    entries = texts(run_started(), CLIENT, stopped, end, resumed, CLIENT)
+
+    assert entries[0].startswith("run started: ")
     assert "a stand-in" in entries[0]
+    assert entries[-1].startswith("run resumed after round 0: ")
+
+
+def test_a_run_that_goes_on_after_its_supervisor_was_killed_tells_so():
+    *_, entry = told(run_started(), run_started(resumed=True))
+
+    assert entry.level is Level.WARNING
+    assert entry.text.startswith("run resumed after round 0; the supervisor before was gone without a word: ")
 
 
 def test_whatever_a_stranger_wrote_is_made_visible():
