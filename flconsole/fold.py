@@ -105,8 +105,10 @@ def _run_ended(state: RunState, _envelope: Envelope, event: telemetry.RunEnded) 
     return replace(state, outcome=event)
 
 
-def _server_started(state: RunState, _envelope: Envelope, event: telemetry.ServerStarted) -> RunState:
-    return replace(state, server=event, finished_at=())  # the time without a server foretells nothing
+def _server_started(state: RunState, envelope: Envelope, event: telemetry.ServerStarted) -> RunState:
+    return replace(
+        state, server=event, server_at=envelope.ts, finished_at=()
+    )  # the time without a server foretells nothing
 
 
 def _client_joined(state: RunState, _envelope: Envelope, event: telemetry.ClientJoined) -> RunState:

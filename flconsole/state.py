@@ -115,6 +115,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """What the processes used last, and what the clients did."""
     sample_at: float | None = None
     """When that was, in wall-clock seconds since the epoch."""
+    server_at: float | None = None
+    """When the newest server started, in wall-clock seconds since the epoch."""
     server_told_at: float | None = None
     """When the server last told the supervisor of its clients, in wall-clock seconds since the epoch."""
     bytes_down: dict[str, int] = {}
@@ -174,13 +176,21 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
             return ClientState.FAILED if badly else ClientState.STOPPED
         if self.outcome is not None:
             return ClientState.STOPPED
-        return ClientState.JOINING if client is None else self._member_state(client)
+        return ClientState.JOINING if client is None or not self._has_server else self._member_state(client)
 
     @property
     def client_ids(self) -> list[str]:
         """All clients that were ever started or joined, in natural order."""
         started = {process.client for process in self.processes.values() if process.client is not None}
         return sorted(started | self.clients.keys(), key=natural)
+
+    @property
+    def _has_server(self) -> bool:
+        """Whether a server took over since the supervisor started: what one before knew of its clients is old."""
+        is_old = (
+            self.started_at is not None and self.server_at is not None and self.server_at < self.started_at
+        )
+        return not is_old
 
     def _member_state(self, client: Client) -> ClientState:
         if client.membership == "lost":

@@ -11,6 +11,7 @@ from engine.telemetry import Envelope
 from flconsole.fold import fold, fold_all
 from flconsole.runs import read_state
 from flconsole.state import ClientState, RunState
+from tests.console.staging import Stage, run_started
 from tests.flconsole.recording import (
     RUN,
     SERVER_EVENTS,
@@ -223,6 +224,16 @@ def test_the_federation_is_paused_until_it_is_resumed():
 
     assert state_of(*paused).paused
     assert not state_of(*paused, t.FederationResumed()).paused
+
+
+def test_after_a_resume_nobody_knows_what_a_client_does_until_a_server_has_taken_over():
+    stage = Stage(run_started(), SERVER_EVENTS[0])
+    stage.tell(joined("1", 0), opened(1, "1"), at=1)
+    stage.tell(run_started(resumed=True), at=9)
+    assert stage.view().snapshot.state.client_state("1") is ClientState.JOINING
+
+    stage.tell(SERVER_EVENTS[0], at=10)
+    assert stage.view().snapshot.state.client_state("1") is ClientState.TRAINING
 
 
 def test_a_lost_client_is_lost_until_it_is_back():

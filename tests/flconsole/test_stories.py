@@ -271,7 +271,7 @@ def test_a_resumed_run_does_not_restart_its_processes():
     stopped = exited("client-1", 100, code=143, reason=t.STOPPED_WITH_RUN)
     resumed = run_started(resumed=True)
 
-    end = t.RunStopped(rounds=0, seconds=1.0, accuracy=None, loss=None, reason="stopped by SIGTERM")
+    end = ended(t.RunStopped)
 
     entries = texts(run_started(), CLIENT, stopped, end, resumed, CLIENT)
 
