@@ -186,11 +186,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _has_server(self) -> bool:
-        """Whether a server took over since the supervisor started: what one before knew of its clients is old."""
-        is_old = (
-            self.started_at is not None and self.server_at is not None and self.server_at < self.started_at
-        )
-        return not is_old
+        """Whether a server took over since the supervisor started; what one before knew is old."""
+        return self.started_at is None or self.server_at is None or self.server_at >= self.started_at
 
     def _member_state(self, client: Client) -> ClientState:
         if client.membership == "lost":
