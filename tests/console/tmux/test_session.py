@@ -119,6 +119,7 @@ class Session:
         self.sees("Stop now")
         self.tmux.press("y")
         self.sees("stopped by the operator")
+        self.tmux.wait_until(lambda screen: "Stopping the run" not in screen, "the dialog's end")
         self.tmux.press("q")
         self.sees(r"(?m)^ready>$")
 
