@@ -2,13 +2,12 @@
 
 import socket
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from engine import telemetry
-from engine.errors import RunDirectoryError
 from engine.event_log import EventLog, read_events
+from flconsole.feed import PIECE_BYTES, LineFollower
 from flconsole.supervisor.exits import Exit
 from flconsole.supervisor.pids import create_time
 from flconsole.supervisor.placement import ANYWHERE, Placement
@@ -73,8 +72,7 @@ class ServerFollower:
     """Follows the server's `events.jsonl`; each poll reads only what is new."""
 
     def __init__(self, run_dir: Path) -> None:
-        self._path = run_dir / "events.jsonl"
-        self._offset = 0
+        self._lines = LineFollower(run_dir / "events.jsonl")
         self._last: telemetry.RoundFinished | None = None
         self._end_reason = ""
 
@@ -101,23 +99,16 @@ class ServerFollower:
         last = self.last()
         return last.round if last else 0
 
-    def _poll(self) -> None:
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                self._read(file)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise RunDirectoryError(f"{self._path}: {error.strerror}") from error
+    def close(self) -> None:
+        self._lines.close()
 
-    def _read(self, file: BinaryIO) -> None:
-        for line in file:
-            if not line.endswith(b"\n"):  # still being written, or torn and about to be cut
-                return
-            self._offset += len(line)
-            if any(tag in line for tag in _FOLLOWED):
-                self._take(line)
+    def _poll(self) -> None:
+        is_behind = True
+        while is_behind:
+            for line in self._lines.read(PIECE_BYTES):
+                if any(tag in line for tag in _FOLLOWED):
+                    self._take(line)
+            is_behind = self._lines.is_behind
 
     def _take(self, line: bytes) -> None:
         try:

@@ -167,6 +167,7 @@ class Supervisor:
             await self._end_processes()
         self._record_end(outcome)
         self._records.close()
+        self._rounds.close()
         self._sampler.close()
         return outcome.exit_code
 

@@ -31,15 +31,19 @@ def events(tmp_path):
     log.close()
 
 
-def test_before_the_first_round_there_is_none(tmp_path):
+@pytest.fixture
+def follower(tmp_path):
     follower = ServerFollower(tmp_path)
+    yield follower
+    follower.close()
 
+
+def test_before_the_first_round_there_is_none(follower):
     assert follower.last() is None
     assert follower.finished() == 0
 
 
-def test_rounds_are_followed_as_they_are_written(tmp_path, events):
-    follower = ServerFollower(tmp_path)
+def test_rounds_are_followed_as_they_are_written(events, follower):
     for number in (1, 2, 3):
         events.append(round_finished(number))
         events.append(telemetry.BrokerLost(reason="another event"))
@@ -48,8 +52,7 @@ def test_rounds_are_followed_as_they_are_written(tmp_path, events):
         assert follower.last().digest == f"digest-{number}"
 
 
-def test_why_the_federation_ended_is_known_once_the_server_says_it(tmp_path, events):
-    follower = ServerFollower(tmp_path)
+def test_why_the_federation_ended_is_known_once_the_server_says_it(events, follower):
     events.append(round_finished(1))
     assert follower.end_reason() == ""
 
@@ -57,32 +60,30 @@ def test_why_the_federation_ended_is_known_once_the_server_says_it(tmp_path, eve
     assert follower.end_reason() == "all 1 rounds are done"
 
 
-def test_a_line_that_is_being_written_counts_when_it_is_whole(tmp_path, events):
+def test_a_line_that_is_being_written_counts_when_it_is_whole(tmp_path, events, follower):
     events.append(round_finished(1))
     path = tmp_path / "events.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
-    follower = ServerFollower(tmp_path)
-
     assert follower.finished() == 0
     path.write_bytes(whole)
     assert follower.finished() == 1
 
 
-def test_a_damaged_line_hides_no_other(tmp_path, events):
+def test_a_damaged_line_hides_no_other(tmp_path, events, follower):
     events.append(round_finished(1))
     with (tmp_path / "events.jsonl").open("ab") as file:
         file.write(b'{"type":"round_finished", broken\n')
     events.append(round_finished(2))
 
-    assert ServerFollower(tmp_path).finished() == 2
+    assert follower.finished() == 2
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path):
+def test_a_file_that_cannot_be_read_is_named(tmp_path, follower):
     (tmp_path / "events.jsonl").mkdir()
 
     with pytest.raises(RunDirectoryError, match=r"events\.jsonl: Is a directory"):
-        ServerFollower(tmp_path).last()
+        follower.last()
 
 
 def test_who_took_part_and_who_was_killed_is_read_back(tmp_path):
