@@ -12,9 +12,9 @@ from rich.cells import cell_len
 
 from engine.telemetry import ProcessSample, Sample
 from flconsole.figures import UNKNOWN, number, short_bytes, short_seconds
+from flconsole.patterns import word_filter
 from flconsole.state import Client, ClientState, Process, RunState, process_name
 from flconsole.text import natural, visible
-from flconsole.word_filter import word_filter
 
 STALE_S = 3.0
 """Seconds after which a sample, taken once a second, no longer speaks for the present."""

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from flconsole.patterns import word_filter
 from flconsole.timeline import Entry, Kind, Level
-from flconsole.word_filter import word_filter
 
 EVERYTHING = "everything"
 _CHOICES: dict[str, Callable[[Entry], bool]] = {

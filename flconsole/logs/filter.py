@@ -11,22 +11,16 @@ from rich.cells import cell_len
 
 from flconsole.logs.lines import Level, Line
 from flconsole.logs.store import MERGED, LogStore
+from flconsole.patterns import compile_pattern
 
 
-class BadPattern(ValueError):
-    """It is no regular expression; says why."""
-
-
-def compile_pattern(text: str) -> re.Pattern[str] | None:
+def search_pattern(text: str) -> re.Pattern[str] | None:
     """A regular expression in which small letters match both cases; None where there is no text.
 
     Raises:
         BadPattern: it is none.
     """
-    try:
-        return re.compile(text, 0 if any(map(str.isupper, text)) else re.IGNORECASE) if text else None
-    except (re.error, OverflowError, RecursionError) as error:
-        raise BadPattern(f"bad regex: {error}") from error
+    return compile_pattern(text, 0 if any(map(str.isupper, text)) else re.IGNORECASE) if text else None
 
 
 class LogFilter(NamedTuple):

@@ -12,9 +12,10 @@ from textual.content import Content
 from textual.geometry import Region
 
 from engine.errors import RunDirectoryError
-from flconsole.logs.filter import BadPattern, FilteredLog, LogFilter, compile_pattern
+from flconsole.logs.filter import FilteredLog, LogFilter, search_pattern
 from flconsole.logs.lines import Level, Line
 from flconsole.logs.store import MERGED, LogStore
+from flconsole.patterns import BadPattern
 from flconsole.saved_views import save_view
 from flconsole.text import visible
 from flconsole.tui.actions import Place
@@ -281,7 +282,7 @@ class LogsPane(Vertical):
 def _compile(text: str) -> tuple[re.Pattern[str] | None, str | None]:
     """The regular expression, and what is wrong with it."""
     try:
-        return compile_pattern(text), None
+        return search_pattern(text), None
     except BadPattern as error:
         return None, str(error)
 

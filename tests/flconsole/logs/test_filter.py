@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from flconsole.logs.filter import BadPattern, FilteredLog, LogFilter, Rows, compile_pattern, find
+from flconsole.logs.filter import FilteredLog, LogFilter, Rows, find, search_pattern
 from flconsole.logs.lines import Level, Line
 from flconsole.logs.store import MERGED, Fresh, Ring
+from flconsole.patterns import BadPattern
 
 
 class Lines:
@@ -34,7 +35,7 @@ def texts(log):
 
 
 def matching(pattern, level=Level.DEBUG):
-    return LogFilter(level, compile_pattern(pattern))
+    return LogFilter(level, search_pattern(pattern))
 
 
 def test_lines_that_pass_are_there_once_they_are_taken():
@@ -166,29 +167,29 @@ LOG = [
     ],
 )
 def test_a_search_goes_on_at_the_other_end(start, forward, index, number, has_wrapped):
-    found = find(LOG, compile_pattern("loss"), start, forward=forward)
+    found = find(LOG, search_pattern("loss"), start, forward=forward)
 
     assert (found.index, found.number, found.count) == (index, number, 2)
     assert found.has_wrapped is has_wrapped
 
 
 def test_what_is_nowhere_is_not_found():
-    assert find(LOG, compile_pattern("nowhere"), 0, forward=True) is None
+    assert find(LOG, search_pattern("nowhere"), 0, forward=True) is None
 
 
 def test_small_letters_match_both_cases_and_large_ones_their_own():
-    assert compile_pattern("loss").search("Loss")
-    assert not compile_pattern("Loss").search("loss")
+    assert search_pattern("loss").search("Loss")
+    assert not search_pattern("Loss").search("loss")
 
 
-@pytest.mark.parametrize("text", ["(", "[", "*", "(?P<a", "a{99999999999}"])
+@pytest.mark.parametrize("text", ["(", "[", "*", "(?P<a", "a{99999999999}", "[[a]"])
 def test_what_is_no_regular_expression_says_why(text):
     with pytest.raises(BadPattern, match=r"bad regex: ."):
-        compile_pattern(text)
+        search_pattern(text)
 
 
 def test_no_text_is_no_pattern():
-    assert compile_pattern("") is None
+    assert search_pattern("") is None
 
 
 def pieces(lines, width):
