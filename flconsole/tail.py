@@ -14,6 +14,7 @@ from engine.errors import ConfigError
 from flconsole.feed import LineFollower, RunFeed
 from flconsole.runs import is_alive
 from flconsole.streams import writing_output
+from flconsole.supervisor.logs import rotated_part
 from flconsole.text import coloured, visible
 
 _POLL_S = 0.2
@@ -49,7 +50,7 @@ def write_logs(run_dir: Path, process: str | None, *, follow: bool) -> None:
 
     def write_new() -> None:
         for path in sorted(logs.glob(f"{process or '*'}.log")):
-            follower = followers.setdefault(path, LineFollower(path))
+            follower = followers.setdefault(path, LineFollower(path, rotated_part(path)))
             for line in follower.read():
                 _write_log_line(line, "" if process else path.stem)
 

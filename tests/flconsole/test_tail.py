@@ -39,3 +39,13 @@ def test_an_escape_sequence_in_a_log_is_shown_as_text(run_dir):
 def test_colours_are_for_terminals_that_want_them(run_dir):
     assert "\x1b[" in on_a_terminal("logs", str(run_dir))
     assert "\x1b" not in on_a_terminal("logs", str(run_dir), NO_COLOR="1")
+
+
+def test_the_lines_of_a_large_log_that_were_moved_away_come_first(run_dir):
+    logs = run_dir / "logs"
+    (logs / "large.log.1").write_text("one\ntwo\n")
+    (logs / "large.log").write_text("three\n")
+
+    seen = on_a_terminal("logs", str(run_dir), "--process", "large", NO_COLOR="1")
+
+    assert seen.split() == ["one", "two", "three"]
