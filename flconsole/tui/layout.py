@@ -23,7 +23,7 @@ class Layout(StrEnum):
     """All four, two by two."""
 
 
-def choose(width: int, height: int) -> Layout:
+def layout_for(width: int, height: int) -> Layout:
     """The layout for a screen of so many cells."""
     if height >= _TALL and width >= _BROAD:
         return Layout.GRID if width >= _WIDE else Layout.ROWS
@@ -32,7 +32,7 @@ def choose(width: int, height: int) -> Layout:
     return Layout.STACKED if width >= 80 and height >= 24 else Layout.ONE
 
 
-def visible(layout: Layout, active: str, other: str) -> tuple[str, ...]:
+def panes_seen(layout: Layout, active: str, other: str) -> tuple[str, ...]:
     """The panes that can be seen.
 
     Args:

@@ -70,7 +70,7 @@ class LiveSource:
         try:
             self._follow()
         except Exception as error:  # noqa: BLE001  # no bug may freeze the screen without a word
-            self._seen = replace(self._seen, error=told(error))
+            self._seen = replace(self._seen, error=error_line(error))
 
     def _follow(self) -> None:
         with RunFeed(self.run_dir) as feed:
@@ -105,7 +105,7 @@ def _liveness(seen: _Seen) -> Liveness:
     return Liveness.ENDED
 
 
-def told(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """An error of this program in one line: what and where."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

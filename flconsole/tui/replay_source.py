@@ -15,7 +15,7 @@ from flconsole.replay import ReplayIndex
 from flconsole.runs import CONFIG_NAME
 from flconsole.snapshot import Snapshot
 from flconsole.text import visible
-from flconsole.tui.live import told
+from flconsole.tui.live import error_line
 from flconsole.tui.view import Liveness, View
 
 _TICK_S = 0.1
@@ -65,7 +65,7 @@ class ReplaySource:
         except EngineError as error:
             self._view = replace(self._view, error=visible(str(error)))
         except Exception as error:  # noqa: BLE001  # no bug may freeze the screen without a word
-            self._view = replace(self._view, error=told(error))
+            self._view = replace(self._view, error=error_line(error))
 
     def _read(self) -> None:
         for share in self._index.build():

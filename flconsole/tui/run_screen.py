@@ -15,7 +15,7 @@ from flconsole.tui.failures import Failures
 from flconsole.tui.host import host_of
 from flconsole.tui.key_line import KeyLine
 from flconsole.tui.keys import Keys, spell
-from flconsole.tui.layout import PANES, Layout, choose, rows_for_clients, visible
+from flconsole.tui.layout import PANES, Layout, layout_for, panes_seen, rows_for_clients
 from flconsole.tui.news import Watch
 from flconsole.tui.pane_tabs import PaneTabs
 from flconsole.tui.panes.charts import ChartsPane
@@ -130,8 +130,8 @@ class RunScreen(Control, Failures, ReplayControl, Screenshot, Screen[None]):
     def _arrange(self) -> None:
         """Decides which panes can be seen, by the room there is and what was last looked at."""
         size, clients = self.app.size, len(self.view.snapshot.state.client_ids)
-        layout = Layout.ONE if self.is_zoomed else choose(size.width, size.height)
-        seen = visible(layout, self.active_pane, self._other_pane)
+        layout = Layout.ONE if self.is_zoomed else layout_for(size.width, size.height)
+        seen = panes_seen(layout, self.active_pane, self._other_pane)
         rows = rows_for_clients(layout, size.height, clients)
         arrangement = (size, layout, seen, self.active_pane, rows)
         if arrangement == self._arrangement:

@@ -14,7 +14,7 @@ from flconsole.state import ClientState
 from flconsole.text import hue_of
 
 
-class Look(NamedTuple):
+class Appearance(NamedTuple):
     """How something is told apart: by a glyph of one cell, and by a style where there are colours."""
 
     glyph: str
@@ -30,29 +30,29 @@ BAD = Style(color="red", bold=True)
 CURSOR = Style(reverse=True)
 
 STATES = {
-    ClientState.JOINING: Look("◌", Style(color="cyan")),
-    ClientState.TRAINING: Look("●", Style(color="green")),
-    ClientState.SENDING: Look("↑", Style(color="bright_green")),
-    ClientState.IDLE: Look("○", PLAIN),
-    ClientState.PAUSED: Look("‖", Style(color="blue")),
-    ClientState.LATE: Look("◔", WARNING),
-    ClientState.LOST: Look("?", Style(color="yellow", bold=True)),
-    ClientState.FAILED: Look("✗", BAD),
-    ClientState.STOPPED: Look("■", DIM),
+    ClientState.JOINING: Appearance("◌", Style(color="cyan")),
+    ClientState.TRAINING: Appearance("●", Style(color="green")),
+    ClientState.SENDING: Appearance("↑", Style(color="bright_green")),
+    ClientState.IDLE: Appearance("○", PLAIN),
+    ClientState.PAUSED: Appearance("‖", Style(color="blue")),
+    ClientState.LATE: Appearance("◔", WARNING),
+    ClientState.LOST: Appearance("?", Style(color="yellow", bold=True)),
+    ClientState.FAILED: Appearance("✗", BAD),
+    ClientState.STOPPED: Appearance("■", DIM),
 }
 
 LEVELS = {
-    "DEBUG": Look("·", DIM),
-    "INFO": Look(" ", PLAIN),
-    "WARNING": Look("▲", WARNING),
-    "ERROR": Look("✗", Style(color="red")),
-    "CRITICAL": Look("✗", BAD),
+    "DEBUG": Appearance("·", DIM),
+    "INFO": Appearance(" ", PLAIN),
+    "WARNING": Appearance("▲", WARNING),
+    "ERROR": Appearance("✗", Style(color="red")),
+    "CRITICAL": Appearance("✗", BAD),
 }
 """By the level's name, as a log line has it."""
 
-MARK = Look("▸", Style(color="magenta", bold=True))
+MARK = Appearance("▸", Style(color="magenta", bold=True))
 """Before a client, chart or line that the operator has marked."""
-ALERT = Look("!", BAD)
+ALERT = Appearance("!", BAD)
 """Before what went wrong since the operator last looked at it."""
 ASCENDING, DESCENDING = "▲", "▼"
 RISING, STEADY, FALLING = "↗", "→", "↘"

@@ -19,16 +19,16 @@ from flconsole.tui.bindings import bindings
 from flconsole.tui.line_view import LineView
 from flconsole.tui.panes.logs import LogsPane
 from flconsole.tui.prompt import Prompt
-from flconsole.tui.style import DIM, LEVELS, PLAIN, Look
+from flconsole.tui.style import DIM, LEVELS, PLAIN, Appearance
 from flconsole.tui.view import View
 
-_LOOKS = {
-    Kind.OPERATOR: Look("◆", Style(color="cyan")),
-    Kind.RUN: Look("●", PLAIN),
-    Kind.ROUND: Look(" ", DIM),
+_APPEARANCES = {
+    Kind.OPERATOR: Appearance("◆", Style(color="cyan")),
+    Kind.RUN: Appearance("●", PLAIN),
+    Kind.ROUND: Appearance(" ", DIM),
 }
 """Of entries without trouble; those of any other kind are plain."""
-_PLAIN_LOOK = Look("·", PLAIN)
+_PLAIN = Appearance("·", PLAIN)
 _WHEEL_LINES = 3
 _DAY_S = 86_400
 
@@ -113,7 +113,7 @@ class TimelineView(LineView):
 
     def draw_line(self, index: int, _width: int) -> Text:
         entry = self.shown[index]
-        glyph, style = _look_of(entry)
+        glyph, style = _appearance_of(entry)
         line = Text(f"{_time_of(entry, self.shown)} ", style=DIM)
         line.append(f"{glyph} {entry.text}", Style(dim=False) + style)
         if entry.times > 1:
@@ -121,10 +121,10 @@ class TimelineView(LineView):
         return line
 
 
-def _look_of(entry: Entry) -> Look:
+def _appearance_of(entry: Entry) -> Appearance:
     if entry.level is not Level.INFO:
         return LEVELS[entry.level.upper()]
-    return _LOOKS.get(entry.kind, _PLAIN_LOOK)
+    return _APPEARANCES.get(entry.kind, _PLAIN)
 
 
 def _time_of(entry: Entry, entries: Sequence[Entry]) -> str:

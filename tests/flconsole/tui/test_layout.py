@@ -2,7 +2,7 @@
 
 import pytest
 
-from flconsole.tui.layout import PANES, Layout, choose, rows_for_clients, visible
+from flconsole.tui.layout import PANES, Layout, layout_for, panes_seen, rows_for_clients
 
 
 @pytest.mark.parametrize(
@@ -23,14 +23,14 @@ from flconsole.tui.layout import PANES, Layout, choose, rows_for_clients, visibl
     ],
 )
 def test_the_layout_follows_the_size(size, layout):
-    assert choose(*size) is layout
+    assert layout_for(*size) is layout
 
 
 def test_the_active_pane_can_always_be_seen():
     for layout in Layout:
         for active in PANES:
             other = active if active != "clients" else "logs"
-            assert active in visible(layout, active, other)
+            assert active in panes_seen(layout, active, other)
 
 
 def test_the_clients_leave_room_for_others_and_take_no_more_than_they_need():
