@@ -84,11 +84,6 @@ class Timeline(msgspec.Struct, frozen=True):
         kept = [entry for ring in self.rings.values() for entry in ring]
         return tuple(sorted(kept, key=lambda entry: entry.number))
 
-    @property
-    def newest_failure(self) -> Entry | None:
-        """The latest entry about a process that has failed."""
-        return next((entry for entry in reversed(self.rings["troubles"]) if entry.is_failure), None)
-
     def add(self, entry: Entry) -> "Timeline":
         """The timeline with one more entry; the same where it says less than what is told already."""
         rings: tuple[Ring, ...] = ("rounds",) if entry.kind is Kind.ROUND else ("troubles", "notes")

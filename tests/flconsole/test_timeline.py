@@ -107,13 +107,6 @@ def test_the_same_after_a_while_is_told_again():
     assert texts(timeline_of([entry("a", ts=0.0), entry("a", ts=61.0)])) == ["a", "a"]
 
 
-def test_the_newest_failure_is_found_behind_warnings():
-    failed = entry("client-1 ended", Level.ERROR, is_failure=True, process="client-1")
-
-    assert Timeline().newest_failure is None
-    assert timeline_of([failed, entry("late", Level.WARNING)]).newest_failure.process == "client-1"
-
-
 # --- filtering
 
 ENTRIES = [
