@@ -1,6 +1,7 @@
 """The lines of a log on the screen: scrolled like a pager, drawn where they can be seen."""
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from textual.scrollbar import ScrollTo
 from flconsole.logs.filter import FilteredLog, Found, Rows, find
 from flconsole.logs.lines import Line
 from flconsole.logs.store import LogStore
+from flconsole.patterns import TooSlow, in_time
 from flconsole.tui.line_view import LineView
 from flconsole.tui.style import DIM, LEVELS, process_style
 
@@ -23,6 +25,7 @@ _MATCH = Style(reverse=True)
 _CURRENT = Style(reverse=True, bold=True, underline=True)
 _NAME_CELLS = 14
 """The most that the name of a process takes before a line."""
+_MARKING_S = 0.1
 _WHEEL_ROWS = 3
 
 
@@ -287,9 +290,10 @@ class LogView(LineView):
         if self.pattern is None:
             return
         is_current = self.found is not None and self.found.index == index
-        for match in self.pattern.finditer(line.text):
-            begin, end = (max(0, line.short_offset(place) - start) for place in match.span())
-            body.stylize(_CURRENT if is_current else _MATCH, begin, end)
+        with suppress(TooSlow), in_time(_MARKING_S):  # it found its line, and has no end in the rest of it
+            for match in self.pattern.finditer(line.text):
+                begin, end = (max(0, line.short_offset(place) - start) for place in match.span())
+                body.stylize(_CURRENT if is_current else _MATCH, begin, end)
 
     @property
     def _older_rows(self) -> int:

@@ -318,6 +318,19 @@ async def test_a_filter_holds_for_what_is_written_later(logs):
 
 
 @on_screen(SMALL)
+@given_logs(lambda logs: logs.write("server", stamped(0, "server: " + "a" * 60 + "!")))
+async def test_a_regular_expression_that_does_not_come_to_an_end_is_given_up(logs):
+    for key in ("ampersand", "slash"):
+        await logs.press(key)
+        await logs.type("(a+)+$")
+        assert any("too slow" in row for row in logs.screen)
+        await logs.press("enter")
+        assert "too slow" in logs.notices[-1]
+        assert "(a+)+$" not in logs.title
+        assert logs.view.lines
+
+
+@on_screen(SMALL)
 @given_logs(a_long_log)
 async def test_what_is_no_regular_expression_says_why_and_the_old_filter_stays(logs):
     await logs.press("&")

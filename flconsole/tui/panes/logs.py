@@ -15,7 +15,7 @@ from engine.errors import RunDirectoryError
 from flconsole.logs.filter import FilteredLog, LogFilter, search_pattern
 from flconsole.logs.lines import Level, Line
 from flconsole.logs.store import MERGED, LogStore
-from flconsole.patterns import BadPattern
+from flconsole.patterns import BadPattern, TooSlow, in_time
 from flconsole.saved_views import save_view
 from flconsole.text import visible
 from flconsole.tui.actions import Place
@@ -179,8 +179,13 @@ class LogsPane(Vertical):
         def choose(text: str | None) -> str | None:
             pattern, trouble = (before.pattern, None) if text is None else _compile(text)
             if trouble is None or text is None:
-                self._filter = before._replace(pattern=pattern)
-                self._open(place)
+                try:
+                    with in_time():
+                        self._filter = before._replace(pattern=pattern)
+                        self._open(place)
+                except TooSlow as error:
+                    self._filter, trouble = before, str(error)
+                    self._open(place)
             return trouble
 
         self._ask("&", before.pattern, choose)
@@ -196,9 +201,13 @@ class LogsPane(Vertical):
             if trouble is not None:
                 return trouble
             (log.pattern, log.found) = before if text is None else (pattern, None)
-            log.return_to(place)
-            if text and log.search(start, forward=not place.is_following) is None:
-                trouble = "no line matches"
+            try:
+                with in_time():
+                    log.return_to(place)
+                    if text and log.search(start, forward=not place.is_following) is None:
+                        trouble = "no line matches"
+            except TooSlow as error:
+                (log.pattern, log.found), trouble = before, str(error)
             self._say_title()
             return trouble
 
