@@ -1,7 +1,9 @@
 """Writing to a terminal that may not be read, or be gone."""
 
+import contextlib
 import os
 import pty
+import select
 import threading
 import time
 import tty
@@ -28,6 +30,16 @@ class Pair:
         while len(pieces) < size:
             pieces += os.read(self.master, size - len(pieces))
         return pieces
+
+    def fill(self):
+        """Leaves the terminal no room: what is written from now on has to wait."""
+        terminal = os.open(os.ttyname(self.slave), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        room = select.poll()
+        room.register(terminal, select.POLLOUT)
+        while room.poll(0):
+            with contextlib.suppress(BlockingIOError):
+                os.write(terminal, b"x" * 4096)
+        os.close(terminal)
 
     def read_on(self):
         """Reads all that comes, in a thread, until the terminal is closed."""
@@ -73,6 +85,8 @@ def test_what_is_written_arrives_in_order_and_whole(pair):
 
 
 def test_a_terminal_that_is_not_read_keeps_nobody_waiting_and_hears_when_to_draw_again(pair):
+    pair.fill()
+
     for _ in range(20):
         pair.output.write("x" * MEGABYTE)  # it would take minutes, or for ever
 
