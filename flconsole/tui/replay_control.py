@@ -1,14 +1,13 @@
 """The actions that move through a replay."""
 
+from collections.abc import Callable
+
 from flconsole.player import BadPlace, Move, Player, move_to
 from flconsole.text import visible
 from flconsole.tui.guide import Guide
 from flconsole.tui.prompt import Prompt
 from flconsole.tui.replay_source import ReplaySource
-from flconsole.tui.view import Source
-
-_GLANCE_S = 0.05
-"""After a key, so soon is looked where it has led to."""
+from flconsole.tui.view import Source, View
 
 
 class ReplayControl(Guide):
@@ -65,9 +64,10 @@ class ReplayControl(Guide):
 
     def _do(self, move: Move) -> None:
         if isinstance(self.source, ReplaySource):
+            before = self.source.view()
             self.source.do(move)
-            self.set_timer(_GLANCE_S, self.look)
+            self.look_when(lambda view: view is not before)
 
-    def look(self) -> None:
-        """Draws the newest view."""
+    def look_when(self, is_awaited: Callable[[View], bool]) -> None:
+        """Draws the newest view as soon as it is the one that is awaited."""
         raise NotImplementedError

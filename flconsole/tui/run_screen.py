@@ -1,5 +1,7 @@
 """The one screen of the console: a live run, one that is over, and a replay are all shown on it."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from textual.app import ComposeResult
@@ -28,6 +30,10 @@ from flconsole.tui.replay_control import ReplayControl
 from flconsole.tui.screenshot import Screenshot
 from flconsole.tui.status_line import StatusLine
 from flconsole.tui.view import Liveness, Shows, Source, View
+
+_GLANCE_S = 0.02
+_GLANCES = 50
+"""At a view that is awaited, before the next look will do."""
 
 
 class RunScreen(Control, Failures, ReplayControl, Screenshot, Screen[None]):
@@ -78,6 +84,7 @@ class RunScreen(Control, Failures, ReplayControl, Screenshot, Screen[None]):
         self._arrange()
         self.set_interval(self._interval_s, self.look)
         self.look()
+        self.look_when(lambda view: view.loading is None)
 
     # --- what is shown
 
@@ -92,6 +99,14 @@ class RunScreen(Control, Failures, ReplayControl, Screenshot, Screen[None]):
         if not host_of(self).is_behind and not self._is_drawn(self.view):
             self._arrange()
             self._draw()
+
+    def look_when(self, is_awaited: Callable[[View], bool], *, glances: int = _GLANCES) -> None:
+        """Looks as soon as the source has the view that is awaited, if it has it within a second."""
+        if is_awaited(self.source.view()):
+            self.look()
+        elif glances:
+            again = partial(self.look_when, is_awaited, glances=glances - 1)
+            self.set_timer(_GLANCE_S, again)
 
     def _is_drawn(self, view: View) -> bool:
         """Whether nobody could tell this view from the one that was drawn last."""

@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+import time
 
 import pytest
 
 from engine.telemetry import RunStopped
 from flconsole.tui.app import ConsoleApp
 from flconsole.tui.layout import PANES
+from flconsole.tui.run_screen import RunScreen
 from flconsole.tui.terminal import Terminal
 from flconsole.tui.view import Liveness
 from tests.console.staging import Stage, lost, run_started
@@ -43,6 +45,30 @@ def seen(app):
 
 def focused_pane(app):
     return next(widget.id for widget in app.focused.ancestors_with_self if widget.id in PANES)
+
+
+# --- when it is looked at
+
+
+def test_a_run_that_is_soon_read_is_shown_without_waiting_for_the_next_look(monkeypatch):
+    repeat = RunScreen.set_interval
+    monkeypatch.setattr(  # there is no next look
+        RunScreen,
+        "set_interval",
+        lambda screen, seconds, call, **more: call == screen.look or repeat(screen, seconds, call, **more),
+    )
+    stage = on_stage()
+    stage.loading = 0.5
+
+    async def check(app, pilot):
+        stage.tell(opened(2, "123"))
+        stage.loading = None
+        deadline = time.monotonic() + 20
+        while not any("round 2/10" in row for row in rows(app)):
+            assert time.monotonic() < deadline, rows(app)
+            await pilot.pause(0.02)
+
+    console((80, 24), check, stage=stage)
 
 
 # --- which panes can be seen
