@@ -19,8 +19,8 @@ run: $(VENV)/installed ## train a federation of 3 clients for 5 rounds, without 
 	$(BIN)/flconsole run --headless $(RUN_OPTIONS)
 
 .PHONY: test
-test: $(VENV)/installed-dev ## run the whole test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/installed-dev ## run the whole test suite, two tests at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 .PHONY: check
 check: $(VENV)/installed-dev ## lint, formatting, types, and who may import whom

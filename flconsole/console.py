@@ -145,6 +145,8 @@ def _tell_textual(terminal: Terminal, environ: MutableMapping[str, str]) -> None
         environ.setdefault(name, value)
     if not environ.get("NO_COLOR"):
         environ.pop("NO_COLOR", None)  # an empty one says nothing, which Textual takes for a yes
+    for name in ("COLUMNS", "LINES"):  # Textual would believe them, and they know of no resize
+        environ.pop(name, None)
 
 
 def _farewell(run_dir: Path, view: "View | None" = None) -> list[str]:

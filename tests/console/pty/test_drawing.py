@@ -122,8 +122,17 @@ def test_a_small_terminal_shows_one_pane_at_a_time(attach):
         assert lines[-1].endswith("? Help")
 
 
+def test_the_size_is_the_terminals_whatever_the_environment_says(attach):
+    terminal = attach(columns=60, rows=20, env={"COLUMNS": "120", "LINES": "40"})
+
+    terminal.resize(90, 30)
+
+    wait_until(lambda: len(terminal.screen().splitlines()) == 30, "all rows")
+    assert terminal.screen().endswith("? Help")
+
+
 def test_a_storm_of_sizes_ends_in_a_whole_screen(attach):
-    terminal = attach()
+    terminal = attach(env={"COLUMNS": "80", "LINES": "24"})
     for number in range(200):
         terminal.resize(40 + number % 120, 10 + number % 50)
     before = len(terminal.output)
