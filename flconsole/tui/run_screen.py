@@ -101,8 +101,11 @@ class RunScreen(Control, Failures, ReplayControl, Screenshot, Screen[None]):
             self._draw()
 
     def look_when(self, is_awaited: Callable[[View], bool], *, glances: int = _GLANCES) -> None:
-        """Looks as soon as the source has the view that is awaited, if it has it within a second."""
-        if is_awaited(self.source.view()):
+        """Looks as soon as the source has the view that is awaited and the terminal can take it.
+
+        After a second the next look will do.
+        """
+        if is_awaited(self.source.view()) and not host_of(self).is_behind:
             self.look()
         elif glances:
             again = partial(self.look_when, is_awaited, glances=glances - 1)

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.flconsole.supervisor.answering import connected
 
 from engine.commands import Answer, Pause, ServerCommand, SetPaused, SetRound, StopAfterRound, Unpause
 from flconsole.supervisor import requests
 from flconsole.supervisor.federation import Federation, _merged
+from tests.flconsole.supervisor.answering import connected
 
 NOTHING_PAUSED = SetPaused(federation=False, clients=())
 
