@@ -862,7 +862,7 @@ def test_a_run_that_everybody_left_can_be_resumed_and_clients_be_added_to_it(fed
     run.wait_for_event(telemetry.ServerStarted, epoch=2)
     run.clock.advance(119.0)
     (two,) = run.peers("2")
-    assert two.wait_for(RoundOpened, round=2).cohort == ("2",)
+    assert two.wait_for(RoundOpened, round=2, epoch=2).cohort == ("2",)
     two.leave(final=True)
     with pytest.raises(TooFewClients):
         resumed.finish()
