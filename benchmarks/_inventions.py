@@ -37,14 +37,16 @@ def learnt(source: random.Random, progress: float, talent: float = 0.0) -> tuple
     return round(loss, 6), round(accuracy, 6)
 
 
-def similarity(source: random.Random, cohort: Sequence[str], progress: float) -> list[list[float]] | None:
+def similarity(
+    source: random.Random, cohort: Sequence[str], progress: float
+) -> list[list[float | None]] | None:
     """Cosines of the cohort's deltas: two groups that agree among themselves, less and less with each other.
 
     None for a cohort that is too large, as the server has it.
     """
     if len(cohort) > _LONGEST_SIMILARITY:
         return None
-    matrix = [[1.0] * len(cohort) for _ in cohort]
+    matrix: list[list[float | None]] = [[1.0] * len(cohort) for _ in cohort]
     for row, one in enumerate(cohort):
         for column, other in enumerate(cohort[:row]):
             alike = (int(one) - int(other)) % 3 == 0

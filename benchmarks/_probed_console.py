@@ -18,7 +18,7 @@ _PERIOD_S = 0.01
 class ProbedApp(app.ConsoleApp):
     """The real application, and one task more."""
 
-    CSS_PATH = Path(app.__file__).with_name("console.tcss")
+    CSS_PATH = str(Path(app.__file__).with_name("console.tcss"))
     delays_ms: ClassVar[list[float]] = []
 
     def on_load(self) -> None:
