@@ -36,6 +36,10 @@ class Tmux:
         self._environment = environment(folder) | {"TMUX_TMPDIR": self._sockets.name}
         size = ("-x", str(columns), "-y", str(rows))
         self._run("-f", "/dev/null", "new-session", "-d", *size, "-c", str(folder), "/bin/sh")
+
+    def wait_for_shell(self) -> None:
+        """Waits for its prompt, whatever it is, and then for one that a test can tell."""
+        self.wait_for(r"\S")
         self.type(f"PS1='{PROMPT}'")
         self.wait_for(f"(?m)^{PROMPT}")
 
@@ -108,6 +112,7 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Tmux]]:
 
     def make(*, columns: int, rows: int) -> Tmux:
         made.append(Tmux(tmp_path, columns=columns, rows=rows))
+        made[-1].wait_for_shell()
         return made[-1]
 
     yield make
