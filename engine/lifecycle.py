@@ -27,8 +27,12 @@ def raise_on_signals() -> None:
 
 def _raise_terminated(signum: int, _frame: FrameType | None) -> NoReturn:
     for other in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(other, signal.SIG_IGN)
+        signal.signal(other, _do_nothing)
     raise Terminated(signum)
+
+
+def _do_nothing(_signum: int, _frame: FrameType | None) -> None:
+    """Not SIG_IGN: of a signal that has come by then, Python would print that it is ignored."""
 
 
 def signal_name(number: int) -> str:

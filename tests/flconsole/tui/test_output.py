@@ -14,6 +14,7 @@ from flconsole.tui.driver import Output
 
 DEADLINE_S = 20.0
 MEGABYTE = 1 << 20
+FULL_MS = 300
 
 
 class Pair:
@@ -36,7 +37,7 @@ class Pair:
         terminal = os.open(os.ttyname(self.slave), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
         room = select.poll()
         room.register(terminal, select.POLLOUT)
-        while room.poll(0):
+        while room.poll(FULL_MS):  # the kernel passes on what it has taken a moment later
             with contextlib.suppress(BlockingIOError):
                 os.write(terminal, b"x" * 4096)
         os.close(terminal)
