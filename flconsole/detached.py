@@ -87,7 +87,7 @@ def start_supervisor(run_dir: Path, *, resumed: bool) -> int:
         size = log.seek(0, os.SEEK_END)
         try:
             line = _read_line(starter.stdout, _START_S)
-        except BaseException:
+        except BaseException:  # raised again; no interrupted start leaves a supervisor behind
             _end(starter)
             raise
     answer = msgspec.json.decode(line, type=_Answer) if line else _Answer(text=_last_words(log_path, size))

@@ -219,7 +219,7 @@ def _ask(module: str, *arguments: str, quiet: bool = False) -> bytes:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=narration) as child:
         try:
             answer, said = child.communicate()
-        except BaseException:
+        except BaseException:  # raised again; what was asked to look does not outlive us
             child.terminate()
             try:
                 child.wait(_CHILD_PATIENCE_S)

@@ -60,7 +60,7 @@ def take_over(
             positions=_safe_positions(header, transport.incarnation) | ends[CONTROL] | ends[TELEMETRY],
             replay_end=ends[MODEL_UPDATES],
         )
-    except BaseException:
+    except BaseException:  # raised again once the lock is let go
         os.close(lock)
         raise
 

@@ -848,7 +848,8 @@ def test_when_too_many_leave_in_the_middle_of_a_round_the_run_ends(federation):
         running.finish()
 
 
-def test_a_run_that_everybody_left_can_be_resumed_and_clients_be_added_to_it(federation):
+def run_that_everybody_left(federation):
+    """A run that failed in its second round, when its only client left it."""
     run = federation(clients=1)
     running = run.start_server()
     (one,) = run.peers("1")
@@ -857,6 +858,11 @@ def test_a_run_that_everybody_left_can_be_resumed_and_clients_be_added_to_it(fed
     one.leave(final=True)
     with pytest.raises(TooFewClients, match="can no longer reach 1 updates: of its 1 clients 0 are left"):
         running.finish()
+    return run
+
+
+def test_a_run_that_everybody_left_can_be_resumed_and_clients_be_added_to_it(federation):
+    run = run_that_everybody_left(federation)
 
     resumed = run.start_server()
     run.wait_for_event(telemetry.ServerStarted, epoch=2)
@@ -869,14 +875,7 @@ def test_a_run_that_everybody_left_can_be_resumed_and_clients_be_added_to_it(fed
 
 
 def test_a_resumed_run_that_nobody_joins_ends(federation):
-    run = federation(clients=1)
-    running = run.start_server()
-    (one,) = run.peers("1")
-    play(1, one)
-    one.wait_for(RoundOpened, round=2)
-    one.leave(final=True)
-    with pytest.raises(TooFewClients):
-        running.finish()
+    run = run_that_everybody_left(federation)
 
     resumed = run.start_server()
     run.clock.advance(121.0)
