@@ -102,10 +102,15 @@ Rule = Literal["quorum", "deadline_s"]
 
 
 class SetRound(Message, frozen=True):
-    """Change the rules of the open round and of all after it; None leaves a rule as it is."""
+    """Change the rules of the open round and of all after it; None leaves a rule as it is.
+
+    The first two belong to `sync`, the others to `timed` and `buffered`.
+    """
 
     quorum: int | None = None
     deadline_s: float | None = None
+    aggregation_interval_seconds: float | None = None
+    min_updates_per_aggregation: int | None = None
     clear: tuple[Rule, ...] = ()
     """Rules to do without: everyone is waited for, for ever. A value above wins."""
 

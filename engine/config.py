@@ -23,8 +23,12 @@ MODELS = ("lenet", "cnn")
 DATASETS = ("auto", "cifar10", "digits")
 """Built-in data sets; beside them `module:function`."""
 STRATEGIES = ("fedavg",)
-CODECS = ("none",)
+CODECS = ("none", "shuffle+zstd")
 DEFAULT_ROUNDS = 5
+DEFAULT_INTERVAL_S = 10.0
+
+MAX_KEPT_UPDATES = 4
+"""Updates of one client that are in no checkpoint yet: it keeps them all, and trains on below this number."""
 
 MAX_TOTAL_EXAMPLES = 2**21 - 1
 """Most examples that one round's exact sum can weigh (see `engine.core.exact_sum`)."""
@@ -37,6 +41,17 @@ PositiveInt = Annotated[int, Meta(ge=1)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 NonNegativeFloat = Annotated[float, Meta(ge=0)]
+NonNegativeInt = Annotated[int, Meta(ge=0)]
+
+_ONLY_IN_MODE = {
+    "quorum": ("sync",),
+    "deadline_s": ("sync",),
+    "clients_per_round": ("sync",),
+    "aggregation_interval_seconds": ("timed",),
+    "min_updates_per_aggregation": ("timed", "buffered"),
+    "training_interval_seconds": ("timed", "buffered"),
+}
+"""Keys that mean nothing in another mode."""
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,13 +68,27 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Stop after the round in which this time has passed."""
     target_accuracy: Fraction | None = None
     """Stop after the first round whose global accuracy reaches this."""
-    mode: Literal["sync"] = "sync"
-    """How rounds close: `sync` waits for its cohort."""
+    mode: Literal["sync", "timed", "buffered"] = "sync"
+    """How rounds close: `sync` waits for its cohort, `timed` for the clock, `buffered` for so many updates.
+    In the last two, clients train at their own pace, and an update counts whatever model it started from."""
     quorum: PositiveInt | None = None
-    """Updates that close a round once the deadline has passed; without a deadline, as soon as they are there.
-    The default is the whole cohort."""
+    """With `sync`: updates that close a round once the deadline has passed; without a deadline, as soon as
+    they are there. The default is the whole cohort."""
     deadline_s: PositiveFloat | None = None
-    """Seconds after which a round closes with what it has, quorum permitting; the default is never."""
+    """With `sync`: seconds after which a round closes with what it has, quorum permitting; default never."""
+    clients_per_round: PositiveInt | None = None
+    """With `sync`: updates that a round wants; their clients are drawn with the seed. The default is all."""
+    over_selection: Annotated[float, Meta(ge=1, le=10)] = 1.0
+    """With `clients_per_round`: so many times more clients train; the first that are wanted are taken."""
+    aggregation_interval_seconds: PositiveFloat | None = None
+    """With `timed`: seconds from one aggregation to the next; the default is 10."""
+    min_updates_per_aggregation: PositiveInt | None = None
+    """With `timed`: updates without which none takes place. With `buffered`: updates that make one take
+    place. The default is half of the clients, at least one."""
+    training_interval_seconds: NonNegativeFloat = 0.0
+    """With `timed` and `buffered`: least seconds from a client's training to its next."""
+    max_staleness: PositiveInt = 50
+    """With `timed` and `buffered`: rounds by which an update's base may be behind."""
     start_timeout_s: PositiveFloat = 120.0
     """Seconds round 1 waits for all clients before it starts with those that joined, quorum permitting, and a
     resumed run for its quorum."""
@@ -68,7 +97,12 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     strategy: str = "fedavg"
     """How updates become the next global model."""
     codec: str = "none"
-    """How an update is written on the wire."""
+    """How models and updates are written on the wire; whatever it is, every bit survives."""
+    frame_key_file: str | None = None
+    """A file with 64 hexadecimal digits that all of a federation share: frames made without them are
+    refused."""
+    max_update_norm: PositiveFloat | None = None
+    """Largest L2 norm of an update; a larger one is refused. The default is no limit."""
     seed: Annotated[int, Meta(ge=0, lt=2**32)] = 1
     """Decides the partition, the initial model and every shuffle."""
 
@@ -103,6 +137,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Momentum of local SGD; it starts from zero in every round."""
     weight_decay: NonNegativeFloat = 0.0
     """Share of each weight taken off per step, scaled by the learning rate."""
+    class_weighting: Literal["none", "balanced"] = "none"
+    """`balanced`: the rarer a class in a client's part, the more its examples weigh in the loss."""
+    augmentation: Literal["none", "flip_crop"] = "none"
+    """`flip_crop`: training images are mirrored and shifted at random, by the seed."""
     batch_size: PositiveInt = 32
     """Examples of one local step."""
     local_epochs: PositiveInt = 1
@@ -125,6 +163,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     # --- operations
     runs_dir: str = "runs"
     """Where run directories are made."""
+    clients_per_process: PositiveInt = 1
+    """Clients that share a process: one connection and one model for all, trained one after the other."""
+    min_free_disk_mb: NonNegativeInt = 200
+    """Free megabytes below which the run is stopped before its files are cut short; 0 does not look."""
     max_restarts: Annotated[int, Meta(ge=0)] = 5
     """Restarts in a row, without a round in between, after which a process is given up on."""
     stop_timeout_s: PositiveFloat = 8.0
@@ -155,6 +197,16 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self.rounds
 
     @property
+    def interval_s(self) -> float:
+        """Seconds from one aggregation to the next, with `timed`."""
+        return self.aggregation_interval_seconds or DEFAULT_INTERVAL_S
+
+    @property
+    def min_updates(self) -> int:
+        """Updates that an aggregation needs, with `timed` and `buffered`."""
+        return self.min_updates_per_aggregation or max(1, self.clients // 2)
+
+    @property
     def embedded_broker(self) -> bool:
         return self.bootstrap_servers is None
 
@@ -164,6 +216,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             *self._unknown_names(),
             *self._model_problems(),
             *self._impossible_numbers(),
+            *self._mode_problems(),
             *self._broker_problems(),
         ]
 
@@ -196,8 +249,6 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             for key in self.__struct_fields__
             if isinstance(value := getattr(self, key), float) and not math.isfinite(value)
         ]
-        if self.quorum is not None and self.quorum > self.num_parts:
-            problems.append(f"quorum = {self.quorum} can never be reached with {self.num_parts} parts")
         if self.clients > self.num_parts:
             problems.append(f"clients = {self.clients} do not fit parts = {self.num_parts}; raise parts")
         if self.adapt and self.init_from is None:
@@ -205,6 +256,29 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if self.jit and self.threads > 1:
             problems.append(
                 "jit = true needs threads = 1: compiled, several threads do not repeat the result"
+            )
+        return problems
+
+    def _mode_problems(self) -> list[str]:
+        problems = [
+            f"{key} belongs to mode = {' or '.join(map(repr, modes))}; this run's is {self.mode!r}"
+            for key, modes in _ONLY_IN_MODE.items()
+            if self.mode not in modes and getattr(self, key)
+        ]
+        if self.over_selection > 1 and self.clients_per_round is None:
+            problems.append("over_selection needs clients_per_round: so many times more than those train")
+        for key in ("quorum", "clients_per_round"):
+            value, most = getattr(self, key), self.num_parts
+            if value is not None and value > most:
+                problems.append(f"{key} = {value} can never be reached with {most} parts")
+        if self.quorum and self.clients_per_round and self.quorum > self.clients_per_round:
+            problems.append(
+                f"quorum = {self.quorum} is more than clients_per_round = {self.clients_per_round}"
+            )
+        if self.min_updates > MAX_KEPT_UPDATES * self.num_parts:
+            problems.append(
+                f"min_updates_per_aggregation = {self.min_updates}: {self.num_parts} parts give at most "
+                f"{MAX_KEPT_UPDATES * self.num_parts} before an aggregation"
             )
         return problems
 

@@ -13,3 +13,10 @@ def generator(seed: int, *purpose: str | int) -> np.random.Generator:
     """
     key = blake3(json.dumps([seed, *purpose]).encode()).digest()
     return np.random.Generator(np.random.SFC64(int.from_bytes(key, "little")))
+
+
+def training_generator(
+    seed: int, purpose: str, client: str, round_number: int, repeat: int
+) -> np.random.Generator:
+    """The generator of one local training: one for each of a client's trainings from the same base."""
+    return generator(seed, purpose, client, round_number, *([repeat] if repeat else []))

@@ -57,15 +57,16 @@ class RoundOpened(ControlMessage, frozen=True, tag="round_opened"):
     cohort: tuple[str, ...]
     quorum: int
     deadline_s: float | None
-    held: dict[str, str]
-    """Client -> transfer id (hex) of the update that the server holds."""
+    held: dict[str, tuple[str, ...]]
+    """Client -> transfer ids (hex) of the updates that the server holds."""
 
 
 class RoundClosed(ControlMessage, frozen=True, tag="round_closed"):
-    """The checkpoint with these updates is on disk: whoever is in `accepted` may forget its frame."""
+    """The checkpoint with these updates is on disk: their clients may forget the frames."""
 
     round: int
     accepted: tuple[str, ...]
+    """Transfer ids (hex)."""
     digest: str
     """Digest of the new model."""
 

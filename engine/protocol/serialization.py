@@ -63,6 +63,7 @@ class FrameMetadata(
     run: Name
     round: Count
     client: Name = ""
+    repeat: Count = 0
     num_examples: Count = 0
     codec: Name = "none"
     codec_parameters: dict[str, int | float | str] = {}
@@ -75,9 +76,10 @@ class FrameMetadata(
         if not (self.run + self.client).isprintable():
             raise ValueError("the names of run and client must be printable")
         update_only = (self.client, self.base, self.metrics, self.layout_digest)
+        counts = (self.num_examples, self.repeat)
         if self.kind == "update" and (self.layout is not None or not all(update_only)):
             raise ValueError("an update has client, base, metrics and layout_digest, and no layout")
-        if self.kind == "model" and (self.layout is None or any(update_only) or self.num_examples):
+        if self.kind == "model" and (self.layout is None or any(update_only) or any(counts)):
             raise ValueError("a model has a layout, and nothing that belongs to an update")
         if self.layout is not None:
             _check_layout(self.layout)
@@ -95,6 +97,7 @@ class FrameMetadata(
             run=run,
             round=update.round,
             client=update.client,
+            repeat=update.repeat,
             num_examples=update.num_examples,
             codec=codec,
             base=update.base_digest,
@@ -158,6 +161,7 @@ class Frame:
             num_examples=metadata.num_examples,
             delta=self.vector(layout),
             metrics=metadata.metrics,
+            repeat=metadata.repeat,
         )
 
 

@@ -101,6 +101,6 @@ class Round:
         """Takes clients out of the cohort; what they have contributed stays."""
         self.left.update(clients)
 
-    def held(self) -> dict[str, str]:
-        """Client -> transfer id of the updates that are in the sum."""
-        return {client: c.transfer for client, c in self.contributions.items()}
+    def held(self) -> dict[str, tuple[str, ...]]:
+        """Client -> transfer ids of its updates that are in the sum."""
+        return {client: (c.transfer,) for client, c in self.contributions.items()}

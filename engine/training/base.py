@@ -33,11 +33,14 @@ class Trainer(Protocol):
         """Training examples in this client's part."""
         ...
 
-    def train(self, base: Vector, *, client: str, round_number: int, delta: Vector) -> LocalResult:
+    def train(
+        self, base: Vector, *, client: str, round_number: int, delta: Vector, repeat: int = 0
+    ) -> LocalResult:
         """Trains from `base` and writes local weights minus `base` into `delta`, both of `layout.size`.
 
-        All randomness comes from (seed, client, round_number): the same call gives the same bits in
-        any process on a machine. The optimizer is fresh at each call.
+        All randomness comes from (seed, client, round_number, repeat): the same call gives the same bits in
+        any process on a machine. The optimizer is fresh at each call. `repeat` counts the trainings from the
+        same base before this one.
 
         Raises:
             TrainingError: the training library failed (out of memory, a layer that raises).

@@ -20,7 +20,7 @@ from engine.data import (
     num_classes,
     split_local_test,
 )
-from engine.data.randomness import generator
+from engine.data.randomness import generator, training_generator
 from engine.errors import ConfigError, TrainingError
 from engine.training.adaptation import ReadCheckpoint, start_from
 from engine.training.base import Evaluation, LocalResult
@@ -71,10 +71,12 @@ class KerasTrainer:
     def num_examples(self) -> int:
         return self._num_examples
 
-    def train(self, base: Vector, *, client: str, round_number: int, delta: Vector) -> LocalResult:
+    def train(
+        self, base: Vector, *, client: str, round_number: int, delta: Vector, repeat: int = 0
+    ) -> LocalResult:
         """See `Trainer.train`."""
         config = self._config
-        rng = generator(config.seed, "train", client, round_number)
+        rng = training_generator(config.seed, "train", client, round_number, repeat)
         batches = plan_batches(self._num_examples, config.batch_size, config.local_epochs, rng)
         with _training_errors(client):
             outcome = self._sgd.train(base, batches, rng)

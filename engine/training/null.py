@@ -10,7 +10,7 @@ import numpy as np
 from engine.config import RunConfig
 from engine.core.update import TrainingMetrics
 from engine.core.weights import Layout, Vector, Weights
-from engine.data.randomness import generator
+from engine.data.randomness import training_generator
 from engine.errors import ConfigError
 from engine.training.adaptation import ReadCheckpoint, start_from
 from engine.training.base import Evaluation, LocalResult
@@ -41,9 +41,17 @@ class NullTrainer:
     def num_examples(self) -> int:
         return self._num_examples
 
-    def train(self, base: Vector, *, client: str, round_number: int, delta: Vector) -> LocalResult:  # noqa: ARG002 - noise has no base
-        """Writes the noise of this client and round into `delta`."""
-        rng = generator(self._seed, "null trainer", client, round_number)
+    def train(
+        self,
+        base: Vector,  # noqa: ARG002 - noise has no base
+        *,
+        client: str,
+        round_number: int,
+        delta: Vector,
+        repeat: int = 0,
+    ) -> LocalResult:
+        """Writes the noise of this client, round and repeat into `delta`."""
+        rng = training_generator(self._seed, "null trainer", client, round_number, repeat)
         rng.standard_normal(dtype=np.float32, out=delta)
         np.multiply(delta, np.float32(NOISE), out=delta)
         return LocalResult(self._num_examples, TrainingMetrics())
