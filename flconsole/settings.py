@@ -25,6 +25,7 @@ _PLACEHOLDERS = {
     "strategy": "|".join(STRATEGIES),
     "codec": "|".join(CODECS),
     "init_from": "FILE",
+    "frame_key_file": "FILE",
     "bootstrap_servers": "HOST:PORT,...",
     "runs_dir": "DIR",
 }

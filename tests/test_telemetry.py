@@ -60,7 +60,12 @@ def test_an_event_never_changes():
 # --- the specification
 
 
-SAMPLES = {telemetry.ProcessSample: "process sample", telemetry.ClientSample: "client sample"}
+PIECES = {
+    telemetry.UpdateId: "update id",
+    telemetry.ProcessSample: "process sample",
+    telemetry.ClientSample: "client sample",
+}
+"""What events are made of, and how the specification calls it."""
 
 
 def json_type(annotation):
@@ -73,7 +78,7 @@ def json_type(annotation):
         is_union = get_origin(members[-1]) is types.UnionType
         return f"{'array' if origin is list else 'object'} of {f'({element})' if is_union else element}"
     names = {str: "string", int: "integer", float: "number", bool: "boolean", Any: "any", type(None): "null"}
-    return {**names, **SAMPLES}[annotation]
+    return {**names, **PIECES}[annotation]
 
 
 def specified():
@@ -90,7 +95,7 @@ def specified():
 
 def declared():
     structs = {event.__struct_config__.tag: event for event in get_args(AnyEvent)}
-    structs |= {"The envelope": telemetry.Envelope} | {name: struct for struct, name in SAMPLES.items()}
+    structs |= {"The envelope": telemetry.Envelope} | {name: struct for struct, name in PIECES.items()}
     return {
         name: {field.name: json_type(field.type) for field in msgspec.structs.fields(struct)}
         for name, struct in structs.items()
