@@ -285,7 +285,7 @@ def _parse_metadata(raw: Bytes) -> FrameMetadata:
     if (_HEADER.size + raw.size) % PAYLOAD_ALIGNMENT:
         raise MetadataInvalid(f"metadata of {raw.size} bytes leave the payload unaligned")
     try:
-        return untrusted_json.decode(_metadata_decoder, raw.data)
+        return untrusted_json.decode_unambiguous(_metadata_decoder, raw.tobytes())
     except msgspec.DecodeError as error:
         raise MetadataInvalid(str(error)) from None
 
@@ -301,3 +301,5 @@ def _check_layout(layout: Layout) -> None:
             raise ValueError(f"the tensor {tensor.name!r} is larger than any payload")
     if len(names) != len(layout.tensors):
         raise ValueError("two tensors have the same name")
+    if layout.num_bytes > MAX_PAYLOAD_BYTES:
+        raise ValueError("the tensors together are larger than any payload")
