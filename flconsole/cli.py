@@ -13,7 +13,7 @@ import typer
 from engine.config import RunConfig
 from engine.errors import ConfigError, EngineError
 from engine.lifecycle import Terminated, raise_on_signals
-from flconsole.settings import takes_settings
+from flconsole.settings import takes_changes, takes_settings
 from flconsole.streams import reopen_closed, writing_output
 
 app = typer.Typer(
@@ -77,26 +77,26 @@ def run(
 
 
 @app.command()
+@takes_changes
 def resume(
     run: RunArgument = None,
     *,
     rounds: Annotated[
         str | None, typer.Option(metavar="N", help="Rounds in all, with those already done.")
     ] = None,
-    duration_minutes: Annotated[str | None, typer.Option(metavar="X", help="Stop after this time.")] = None,
-    target_accuracy: Annotated[str | None, typer.Option(metavar="X", help="Stop at this accuracy.")] = None,
     headless: Headless = False,
     json: JsonLines = False,
     low_bandwidth: LowBandwidth = None,
     runs_dir: RunsDir = None,
+    **settings: Any,
 ) -> None:
-    """Continue a run that was stopped, failed or was killed."""
+    """Continue a run that was stopped, failed or was killed, as it was or with some keys changed."""
     from flconsole import plan
 
     run_dir = _find(run, runs_dir)
     has_screen = _has_screen(headless=headless, json=json)
-    asked = {"rounds": rounds, "duration_minutes": duration_minutes, "target_accuracy": target_accuracy}
-    config = plan.reopen_run(run_dir, {key: value for key, value in asked.items() if value is not None})
+    changes = settings if rounds is None else {"rounds": rounds, **settings}
+    config = plan.reopen_run(run_dir, changes)
     for change in plan.changed_versions(config):
         _say(f"not as at the start, the same digests cannot be promised: {change}")
     if not has_screen:

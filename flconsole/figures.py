@@ -42,6 +42,15 @@ def short_seconds(value: float) -> str:
     return f"{int(value)}s"
 
 
+def byte_size(value: float) -> str:
+    """A number of bytes in a sentence: `0 bytes`, `12 kB`, `150 MB`, `1.2 GB`."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= size:
+            amount = value / size
+            return f"{amount:.{1 if amount < 9.95 else 0}f} {unit}"
+    return f"{value:.0f} bytes"
+
+
 def short_bytes(value: float) -> str:
     """A number of bytes in three digits and a letter: `999`, `1.24k`, `24.8M`, `424M`."""
     if value < 999.5:

@@ -5,14 +5,15 @@ so is a type this software does not know. How the records of the server and thos
 interleave makes no difference: each has fields of its own in the state, joined when they are read.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
 
 from engine import telemetry
-from engine.telemetry import AnyEvent, Envelope
-from flconsole.state import Client, Process, Round, RunState
+from engine.telemetry import AnyEvent, Envelope, UpdateId
+from flconsole.state import Client, Process, Round, RunState, Staleness
 
 _ROUNDS_TIMED = 5
 """Rounds whose mean length foretells the next ones'."""
@@ -46,7 +47,13 @@ def _run_started(state: RunState, envelope: Envelope, event: telemetry.RunStarte
     """A new supervisor: whatever ran before it is gone."""
     processes = {name: replace(process, pid=None, exit=None) for name, process in state.processes.items()}
     return replace(
-        state, started=event, started_at=envelope.ts, outcome=None, processes=processes, server_told_at=None
+        state,
+        started=event,
+        started_at=envelope.ts,
+        outcome=None,
+        processes=processes,
+        server_told_at=None,
+        disk_low=None,
     )
 
 
@@ -81,6 +88,10 @@ def _command(state: RunState, _envelope: Envelope, event: telemetry.Command) -> 
     if event.command == "restart-client":
         return replace(state, killed=state.killed - {client})
     return state
+
+
+def _disk_low(state: RunState, _envelope: Envelope, event: telemetry.DiskLow) -> RunState:
+    return replace(state, disk_low=event)
 
 
 def _sample(state: RunState, envelope: Envelope, event: telemetry.Sample) -> RunState:
@@ -128,6 +139,9 @@ def _client_refused(state: RunState, _envelope: Envelope, event: telemetry.Clien
 
 
 def _client_late(state: RunState, _envelope: Envelope, event: telemetry.ClientLate) -> RunState:
+    """One that was not needed, of more clients than wanted, is not late."""
+    if state.round is not None and state.round.number == event.round and state.round.has_its_goal:
+        return state
     return _set_client(state, event.client, membership="late")
 
 
@@ -169,21 +183,38 @@ def _round_opened(state: RunState, envelope: Envelope, event: telemetry.RoundOpe
         else client
         for name, client in state.clients.items()
     }
+    held = _held(state.round, event)
     opened = Round(
         number=event.round,
         cohort=tuple(event.cohort),
         quorum=event.quorum,
         deadline_s=event.deadline_s,
+        goal=event.goal,
+        interval_s=event.interval_s,
         opened_at=envelope.ts,
-        accepted=tuple(event.held),
+        accepted=held,
+        heard=frozenset(update.client for update in held),
     )
     return replace(state, round=opened, clients=clients)
+
+
+def _held(before: Round | None, event: telemetry.RoundOpened) -> tuple[UpdateId, ...]:
+    """The updates of a round that goes on: those recorded before come again, and are not recorded again."""
+    recorded = before.accepted if before is not None and before.number == event.round else ()
+    unrecorded = Counter(event.held) - Counter(update.client for update in recorded)
+    made_up = (
+        UpdateId(client, event.round, repeat) for client in unrecorded for repeat in range(unrecorded[client])
+    )
+    return (*recorded, *made_up)
 
 
 def _rules_changed(state: RunState, _envelope: Envelope, event: telemetry.RulesChanged) -> RunState:
     if state.round is None or state.round.number != event.round:
         return state
-    return replace(state, round=replace(state.round, quorum=event.quorum, deadline_s=event.deadline_s))
+    ruled = replace(
+        state.round, quorum=event.quorum, deadline_s=event.deadline_s, interval_s=event.interval_s
+    )
+    return replace(state, round=ruled)
 
 
 def _update_accepted(state: RunState, envelope: Envelope, event: telemetry.UpdateAccepted) -> RunState:
@@ -196,10 +227,17 @@ def _update_accepted(state: RunState, envelope: Envelope, event: telemetry.Updat
         last_update=event,
         last_update_at=envelope.ts,
     )
-    current = state.round
-    if current is None or current.number != event.round or event.client in current.accepted:
+    current, update = state.round, _id_of(event)
+    if current is None or current.number != event.round:
         return state
-    return replace(state, round=replace(current, accepted=(*current.accepted, event.client)))
+    if event.client in current.heard and update in current.accepted:
+        return state
+    accepted, heard = (*current.accepted, update), current.heard | {event.client}
+    return replace(state, round=replace(current, accepted=accepted, heard=heard))
+
+
+def _id_of(event: telemetry.UpdateAccepted) -> UpdateId:
+    return UpdateId(event.client, event.round - event.staleness, event.repeat)
 
 
 def _update_rejected(state: RunState, _envelope: Envelope, event: telemetry.UpdateRejected) -> RunState:
@@ -210,6 +248,10 @@ def _update_rejected(state: RunState, _envelope: Envelope, event: telemetry.Upda
 
 
 def _round_closed(state: RunState, _envelope: Envelope, event: telemetry.RoundClosed) -> RunState:
+    behind = [event.round - update.round for update in event.accepted]
+    if behind:
+        staleness = Staleness(sum(behind) / len(behind), max(behind))
+        state = replace(state, staleness={**state.staleness, event.round: staleness})
     if state.round is None or state.round.number != event.round:
         return state
     return replace(state, round=replace(state.round, closed=True))
@@ -263,6 +305,7 @@ _HANDLERS: dict[type[AnyEvent], Callable[[RunState, Envelope, Any], RunState]] =
     telemetry.ProcessStarted: _process_started,
     telemetry.ProcessExited: _process_exited,
     telemetry.Command: _command,
+    telemetry.DiskLow: _disk_low,
     telemetry.Sample: _sample,
     telemetry.RunFinished: _run_ended,
     telemetry.RunFailed: _run_ended,

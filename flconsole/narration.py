@@ -6,8 +6,8 @@ from typing import Any
 
 from engine import telemetry
 from engine.telemetry import AnyEvent
-from flconsole.figures import number, seconds
-from flconsole.state import RunState, ended_badly, outcome_verb
+from flconsole.figures import UNKNOWN, byte_size, number, seconds
+from flconsole.state import Round, RunState, ended_badly, outcome_verb
 from flconsole.text import visible
 
 _RESULTS = {
@@ -43,16 +43,30 @@ def progress(state: RunState) -> str:
         )
     parts = [
         f"round {current.number}/{state.rounds or '?'}",
-        f"updates {len(current.accepted)}/{len(current.cohort)}",
+        updates(current, state.mode),
         f"accuracy {number(state.accuracy)}",
     ]
     if state.paused:
         parts.append("paused")
     if state.broker.lost_since is not None:
         parts.append("broker lost")
+    if state.disk_low is not None:
+        parts.append("disk nearly full")
     if state.seconds_left is not None:
         parts.append(f"about {seconds(state.seconds_left)} left")
     return " · ".join(parts)
+
+
+def updates(current: Round, mode: str) -> str:
+    """How many updates the round has, and how many it takes: what closes it is another thing in each mode."""
+    there = len(current.accepted)
+    if mode == "timed":
+        return f"updates {there} ({current.quorum} needed)"
+    if mode == "buffered":
+        return f"updates {there}/{current.quorum}"
+    if current.goal is not None:
+        return f"updates {there}/{current.goal} of {len(current.cohort)}"
+    return f"updates {there}/{len(current.cohort)}"
 
 
 def summary(state: RunState, run_dir: Path) -> list[str]:
@@ -97,7 +111,9 @@ def _round_finished(event: telemetry.RoundFinished, state: RunState) -> str:
     took = "" if event.seconds is None else f", {seconds(event.seconds)}"
     left = "" if not state.seconds_left else f", about {seconds(state.seconds_left)} left"
     measured = f"accuracy {number(event.accuracy)}, loss {number(event.loss)}"
-    return f"round {event.round}/{state.rounds or '?'}: {measured}, {event.updates} updates{took}{left}"
+    return (
+        f"round {event.round}/{state.rounds or '?'}: {measured}, {counted_updates(event.updates)}{took}{left}"
+    )
 
 
 def _round_opened(event: telemetry.RoundOpened, _state: RunState) -> str | None:
@@ -107,8 +123,20 @@ def _round_opened(event: telemetry.RoundOpened, _state: RunState) -> str | None:
 
 
 def _rules_changed(event: telemetry.RulesChanged, _state: RunState) -> str:
+    if event.interval_s is not None:
+        return f"round {event.round} now closes {on_interval(event.interval_s, event.quorum)}"
     after = "" if event.deadline_s is None else f" or after {seconds(event.deadline_s)}"
-    return f"round {event.round} now closes with {event.quorum} updates{after}"
+    return f"round {event.round} now closes with {counted_updates(event.quorum)}{after}"
+
+
+def on_interval(interval_s: float, minimum: int) -> str:
+    """When a timed round closes."""
+    return f"every {interval_s:g} s with at least {counted_updates(minimum)}"
+
+
+def counted_updates(count: int) -> str:
+    """`1 update`, `3 updates`."""
+    return f"{count} update{'' if count == 1 else 's'}"
 
 
 def _process_exited(event: telemetry.ProcessExited, _state: RunState) -> str | None:
@@ -126,9 +154,18 @@ def _command(event: telemetry.Command, _state: RunState) -> str:
     )
 
 
+def _disk_low(event: telemetry.DiskLow, _state: RunState) -> str:
+    return (
+        f"the disk is getting full: {byte_size(event.free_bytes)} free, the run ends below "
+        f"{byte_size(event.limit_bytes)}; make room, for example with `flconsole prune --keep 10`"
+    )
+
+
 def _update_rejected(event: telemetry.UpdateRejected, _state: RunState) -> str:
-    detail = f" ({event.detail})" if event.detail else ""
-    return f"update of client {event.client} rejected: {event.reason}{detail}"
+    """The detail often begins with the reason's short name, for files and logs."""
+    detail = event.detail.removeprefix(f"{event.reason}: ")
+    why = event.reason.replace("_", " ")
+    return f"update of client {event.client or UNKNOWN} rejected: {why}{f' ({detail})' if detail else ''}"
 
 
 def _broker_back(event: telemetry.BrokerBack, _state: RunState) -> str:
@@ -143,6 +180,7 @@ _SENTENCES: dict[type[Any], Callable[[Any, RunState], str | None]] = {
     telemetry.RulesChanged: _rules_changed,
     telemetry.ProcessExited: _process_exited,
     telemetry.Command: _command,
+    telemetry.DiskLow: _disk_low,
     telemetry.UpdateRejected: _update_rejected,
     telemetry.BrokerBack: _broker_back,
     telemetry.BrokerLost: lambda event, _: f"broker lost: {event.reason}",

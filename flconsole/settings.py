@@ -15,6 +15,7 @@ import typer
 from engine import config as engine_config
 from engine.config import CODECS, DATASETS, MODELS, STRATEGIES, RunConfig, nearest
 from engine.errors import ConfigError
+from flconsole.resuming import MAY_CHANGE
 
 WRITTEN_BY_THE_RUN = ("run_id", "versions", "stand_in")
 """Keys of a run's `config.toml` that nobody sets."""
@@ -113,32 +114,48 @@ def find_setting(key: str, *, where: str) -> Setting:
 
 def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command an option for every setting; it gets those that were written, as `**settings`."""
+    return _with_options(command, _annotation)
+
+
+def takes_changes(command: Callable[..., None]) -> Callable[..., None]:
+    """The same for a run that goes on: no default is shown, and what may not change is taken but hidden."""
+    return _with_options(command, _annotation_of_change)
+
+
+def _with_options(command: Callable[..., None], annotate: Callable[[Setting], Any]) -> Callable[..., None]:
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    own_names = {parameter.name for parameter in own}
 
     @functools.wraps(command)
     def with_settings(**arguments: Any) -> None:
-        kept = {parameter.name for parameter in own}
-        given = {key: value for key, value in arguments.items() if key in kept or value is not None}
+        given = {key: value for key, value in arguments.items() if key in own_names or value is not None}
         command(**given)
 
     generated = [
         inspect.Parameter(
-            setting.key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(setting)
+            setting.key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotate(setting)
         )
         for setting in settings().values()
+        if setting.key not in own_names
     ]
     with_settings.__signature__ = inspect.Signature([*own, *generated])  # type: ignore[attr-defined]
     return with_settings
 
 
 def _annotation(setting: Setting) -> Any:
+    return _option(setting, help=setting.help)
+
+
+def _annotation_of_change(setting: Setting) -> Any:
+    return _option(setting, help=setting.doc, hidden=setting.key not in MAY_CHANGE)
+
+
+def _option(setting: Setting, **shown: Any) -> Any:
     if setting.is_flag:
-        return Annotated[
-            bool | None, typer.Option(f"{setting.option}/--no{setting.option[1:]}", help=setting.help)
-        ]
+        return Annotated[bool | None, typer.Option(f"{setting.option}/--no{setting.option[1:]}", **shown)]
     return Annotated[
         str | None,
-        typer.Option(setting.option, help=setting.help, metavar=setting.placeholder, show_default=False),
+        typer.Option(setting.option, metavar=setting.placeholder, show_default=False, **shown),
     ]
 
 

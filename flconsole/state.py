@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from engine import telemetry
+from engine.telemetry import UpdateId
 from flconsole.text import natural
 
 
@@ -67,12 +68,36 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     cohort: tuple[str, ...]
     quorum: int
+    """Updates without which it does not close."""
     deadline_s: float | None
+    goal: int | None = None
+    """Updates that close it at once, where more clients than wanted take part."""
+    interval_s: float | None = None
+    """With `timed`, from one moment at which it may close to the next."""
     opened_at: float
     """Wall-clock seconds since the epoch."""
-    accepted: tuple[str, ...] = ()
-    """Clients whose update the server holds, in the order of arrival."""
+    accepted: tuple[UpdateId, ...] = ()
+    """Updates that the server holds, in the order of arrival."""
+    heard: frozenset[str] = frozenset()
+    """Clients that those are from."""
     closed: bool = False
+
+    @property
+    def missing(self) -> list[str]:
+        """Clients of the cohort without an update."""
+        return [client for client in self.cohort if client not in self.heard]
+
+    @property
+    def has_its_goal(self) -> bool:
+        """Whether all the updates are there that were wanted, from more clients than that."""
+        return self.goal is not None and len(self.accepted) >= self.goal
+
+
+class Staleness(msgspec.Struct, frozen=True, gc=False):
+    """How far the models that a round's updates were trained from were behind, in rounds."""
+
+    mean: float
+    most: int
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,9 +133,13 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """Finished rounds by number."""
     round_ends: dict[int, float] = {}
     """When each round finished, in wall-clock seconds since the epoch."""
+    staleness: dict[int, Staleness] = {}
+    """Of closed rounds, by number; not of those whose updates were not recorded."""
     finished_at: tuple[float, ...] = ()
     """When the latest rounds finished, in wall-clock seconds since the epoch."""
     failures: tuple[telemetry.Failure, ...] = ()
+    disk_low: telemetry.DiskLow | None = None
+    """The warning of this supervisor that the disk is getting full."""
     sample: telemetry.Sample | None = None
     """What the processes used last, and what the clients did."""
     sample_at: float | None = None
@@ -127,6 +156,16 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     """When the newest record was written, in wall-clock seconds since the epoch."""
     seen: dict[str, tuple[int, int]] = {}
     """By writer, the incarnation and number of its latest record."""
+
+    @property
+    def mode(self) -> str:
+        """How rounds close: `sync`, `timed` or `buffered`."""
+        return "sync" if self.started is None else self.started.mode
+
+    @property
+    def is_sync(self) -> bool:
+        """Whether rounds wait for their clients; in the other modes these train at their own pace."""
+        return self.mode == "sync"
 
     @property
     def rounds_done(self) -> int:
@@ -165,6 +204,16 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return max(0.0, self.round_s * (self.rounds - self.rounds_done))
 
+    @property
+    def compression(self) -> float | None:
+        """Bytes of all accepted updates as plain float32, over those that came; None without a codec."""
+        updates = [client.last_update for client in self.clients.values() if client.last_update is not None]
+        bytes_up = sum(client.bytes_up for client in self.clients.values())
+        if self.server is None or not bytes_up or all(update.codec == "none" for update in updates):
+            return None
+        values = self.server.parameters * sum(client.updates for client in self.clients.values())
+        return 4 * values / bytes_up
+
     def client_state(self, client_id: str) -> ClientState:
         """What the client is doing: the server's word joined with the supervisor's."""
         client = self.clients.get(client_id)
@@ -192,17 +241,37 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     def _member_state(self, client: Client) -> ClientState:
         if client.membership == "lost":
             return ClientState.LOST
+        if not self.is_sync:
+            return self._state_at_own_pace(client.id)
         if client.membership == "joined" and self._owes_update(client.id):
             return ClientState.SENDING if self._is_sending(client.id) else ClientState.TRAINING
         if client.id in self.paused_clients:
             return ClientState.PAUSED
         return ClientState.LATE if client.membership == "late" else ClientState.IDLE
 
+    def _state_at_own_pace(self, client_id: str) -> ClientState:
+        """Of a client that no round waits for: its own word, and without one, what it is there for."""
+        told = self._told_by(client_id)
+        word = None if told is None else told.state
+        if word in (
+            ClientState.TRAINING,
+            ClientState.SENDING,
+        ):  # even while paused: it ends what it has begun
+            return ClientState(word)
+        if client_id in self.paused_clients:
+            return ClientState.PAUSED
+        is_waiting = word == ClientState.IDLE or self.round is None
+        return ClientState.IDLE if is_waiting else ClientState.TRAINING
+
+    def _told_by(self, client_id: str) -> telemetry.ClientSample | None:
+        """What the client says of itself in the newest sample."""
+        return None if self.sample is None else self.sample.clients.get(client_id)
+
     def _is_sending(self, client_id: str) -> bool:
         """Whether the newest sample says so of the open round."""
-        sample = self.sample.clients.get(client_id) if self.sample is not None else None
+        told = self._told_by(client_id)
         current = self.round.number if self.round is not None else None
-        return sample is not None and (sample.state, sample.round) == (ClientState.SENDING, current)
+        return told is not None and (told.state, told.round) == (ClientState.SENDING, current)
 
     def _owes_update(self, client_id: str) -> bool:
         current = self.round
@@ -210,7 +279,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
             current is not None
             and not current.closed
             and client_id in current.cohort
-            and client_id not in current.accepted
+            and client_id not in current.heard
         )
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from engine import telemetry
 from flconsole.feed import Record
 from flconsole.figures import number, seconds
-from flconsole.narration import about, describe
+from flconsole.narration import about, counted_updates, describe, on_interval
 from flconsole.state import RunState, ended_badly, outcome_verb, process_name
 from flconsole.text import visible
 from flconsole.timeline import Entry, Kind, Level, Timeline
@@ -80,6 +80,10 @@ def _run_ended(event: telemetry.RunEnded, _before: RunState, state: RunState) ->
     )
 
 
+def _disk_low(event: telemetry.DiskLow, _before: RunState, state: RunState) -> Entry:
+    return _warning(Kind.RUN, describe(event, state) or "", process="supervisor")
+
+
 def _command(event: telemetry.Command, _before: RunState, state: RunState) -> Entry:
     words = [event.command, *filter(None, map(_argument, event.arguments.items()))]
     client = event.arguments.get("client")
@@ -133,14 +137,27 @@ def _rules_changed(event: telemetry.RulesChanged, _before: RunState, state: RunS
 def _round_opened(event: telemetry.RoundOpened, _before: RunState, state: RunState) -> Entry:
     opened = describe(event, state)
     if opened is None:
-        rules = f", quorum {event.quorum}" if event.quorum < len(event.cohort) else ""
-        rules += "" if event.deadline_s is None else f", deadline {seconds(event.deadline_s)}"
+        rules = "".join(f", {rule}" for rule in _rules_of(event, state.mode))
         opened = f"round {event.round} opened: {len(event.cohort)} clients{rules}"
     return _round(event, opened, part=1)
 
 
+def _rules_of(event: telemetry.RoundOpened, mode: str) -> list[str]:
+    """What says when the round closes, beyond that all of its clients are waited for."""
+    if event.interval_s is not None:
+        return [f"closes {on_interval(event.interval_s, event.quorum)}"]
+    if mode == "buffered":
+        return [f"closes with {counted_updates(event.quorum)}"]
+    rules = [] if event.goal is None else [f"{counted_updates(event.goal)} wanted"]
+    if event.quorum < (len(event.cohort) if event.goal is None else event.goal):
+        rules.append(f"quorum {event.quorum}")
+    if event.deadline_s is not None:
+        rules.append(f"deadline {seconds(event.deadline_s)}")
+    return rules
+
+
 def _round_closed(event: telemetry.RoundClosed, _before: RunState, _state: RunState) -> Entry:
-    return _round(event, f"round {event.round} closed with {event.updates} updates", part=2)
+    return _round(event, f"round {event.round} closed with {counted_updates(event.updates)}", part=2)
 
 
 def _round_finished(event: telemetry.RoundFinished, _before: RunState, state: RunState) -> Entry:
@@ -149,7 +166,7 @@ def _round_finished(event: telemetry.RoundFinished, _before: RunState, state: Ru
     if event.accuracy is None and event.loss is None:
         measured = "not evaluated"
     took = "" if event.seconds is None else f", {seconds(event.seconds)}"
-    text = f"round {event.round}{of} finished: {measured}, {event.updates} updates{took}"
+    text = f"round {event.round}{of} finished: {measured}, {counted_updates(event.updates)}{took}"
     return _round(event, text, part=3)
 
 
@@ -160,8 +177,10 @@ def _round(
     return _info(Kind.ROUND, text, round=event.round, process="server", stories=stories, part=part)
 
 
-def _client_late(event: telemetry.ClientLate, _before: RunState, state: RunState) -> Entry:
-    """All who are late for one round, in one entry that grows."""
+def _client_late(event: telemetry.ClientLate, _before: RunState, state: RunState) -> Entry | None:
+    """All who are late for one round, in one entry that grows; of those not needed there is none."""
+    if state.round is not None and state.round.number == event.round and state.round.has_its_goal:
+        return None
     late = [event.client]
     if state.round is not None and state.round.number == event.round:
         members = map(state.clients.get, state.round.cohort)
@@ -309,6 +328,7 @@ _TELLERS: dict[type[Any], Callable[[Any, RunState, RunState], Entry | None]] = {
     telemetry.RunFailed: _run_ended,
     telemetry.RunStopped: _run_ended,
     telemetry.Command: _command,
+    telemetry.DiskLow: _disk_low,
     telemetry.FederationPaused: _paused,
     telemetry.FederationResumed: _paused,
     telemetry.ClientPaused: _paused,

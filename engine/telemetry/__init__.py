@@ -45,6 +45,7 @@ from engine.telemetry.processes import (
     RESTARTED_BY_OPERATOR,
     STOPPED_WITH_RUN,
     Command,
+    DiskLow,
     ProcessExited,
     ProcessStarted,
     RunEnded,
@@ -80,6 +81,7 @@ __all__ = [
     "ClientResumed",
     "ClientSample",
     "Command",
+    "DiskLow",
     "Envelope",
     "Event",
     "Failure",
@@ -112,7 +114,7 @@ AnyEvent = (
     | FederationPaused | FederationResumed | ClientPaused | ClientResumed
     | RoundOpened | RulesChanged | UpdateAccepted | UpdateRejected | RoundClosed | RoundFinished
     | BrokerLost | BrokerBack | BrokerRecycled | FederationEnded | Failure
-    | RunStarted | ProcessStarted | ProcessExited | Command | RunFinished | RunFailed | RunStopped | Sample
+    | RunStarted | ProcessStarted | ProcessExited | Command | DiskLow | RunFinished | RunFailed | RunStopped | Sample
 )  # fmt: skip
 
 _envelope_decoder = msgspec.json.Decoder(Envelope)

@@ -73,6 +73,14 @@ class Command(Event, frozen=True, tag="command"):
     answer: str
 
 
+class DiskLow(Event, frozen=True, tag="disk_low"):
+    """The disk of the run directory is getting full: once for each supervisor."""
+
+    free_bytes: int
+    limit_bytes: int
+    """With less than this the run ends."""
+
+
 class RunEnded(Event, frozen=True, tag="run_ended"):
     """Common shape of the three last lines; see the subclasses."""
 

@@ -5,7 +5,6 @@ It also keeps the logs bounded: both are chores that must not hold up the event 
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import psutil
 
 from engine.event_log import EventLog
 from engine.telemetry import ClientSample, ProcessSample, Sample
+from flconsole.supervisor.disk import free_bytes
 from flconsole.supervisor.gpu import GpuReader
 from flconsole.supervisor.logs import rotate_logs
 
@@ -29,6 +29,7 @@ class Sampler:
         pids: the processes to sample, by name.
         gpus: reads their use of GPUs.
         clients: what each client does at the moment.
+        disk: told in the event loop how many bytes are free.
     """
 
     def __init__(
@@ -39,11 +40,12 @@ class Sampler:
         pids: Callable[[], dict[str, int]],
         gpus: GpuReader,
         clients: Callable[[], Awaitable[dict[str, ClientSample]]],
+        disk: Callable[[int], None],
     ) -> None:
         self._path = run_dir / "samples.jsonl"
         self._log = EventLog(self._path, run=run, origin="supervisor")
         self._pids, self._clients = pids, clients
-        self._gpus = gpus
+        self._gpus, self._disk = gpus, disk
         self._processes: dict[int, psutil.Process] = {}
         self._private: dict[int, int | None] = {}
 
@@ -52,12 +54,13 @@ class Sampler:
         while True:
             await asyncio.sleep(_INTERVAL_S)
             clients = await self._clients()
-            await asyncio.to_thread(self._take, self._pids(), clients)
+            self._disk(await asyncio.to_thread(self._take, self._pids(), clients))
 
     def close(self) -> None:
         self._log.close()
 
-    def _take(self, pids: dict[str, int], clients: dict[str, ClientSample]) -> None:
+    def _take(self, pids: dict[str, int], clients: dict[str, ClientSample]) -> int:
+        """Writes one sample and returns the bytes that are free on the disk."""
         self._forget_all_but(set(pids.values()))
         self._measure_one_private()
         gpu_use = self._gpus.read()
@@ -65,11 +68,12 @@ class Sampler:
         for name, pid in pids.items():
             with contextlib.suppress(psutil.Error):  # gone meanwhile, or not ours to look at
                 samples[name] = self._sample(pid, *gpu_use.get(pid, (None, None)))
-        disk_free = shutil.disk_usage(self._path.parent).free
+        disk_free = free_bytes(self._path.parent)
         self._log.append(Sample(processes=samples, clients=clients, disk_free_bytes=disk_free))
         if self._path.stat().st_size > _ROTATE_BYTES:
             self._log.rotate(self._path.with_suffix(".1.jsonl"))
         rotate_logs(self._path.parent / "logs")
+        return disk_free
 
     def _sample(self, pid: int, gpu_bytes: int | None, gpu_percent: float | None) -> ProcessSample:
         is_known = pid in self._processes

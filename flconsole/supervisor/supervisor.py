@@ -17,6 +17,7 @@ from flconsole.supervisor.children import Child, Children
 from flconsole.supervisor.client_watch import ClientWatch
 from flconsole.supervisor.control import ControlServer
 from flconsole.supervisor.daemon import Daemon, Sleep
+from flconsole.supervisor.disk import DiskWatch
 from flconsole.supervisor.exits import Exit
 from flconsole.supervisor.gpu import GpuReader
 from flconsole.supervisor.lock import SupervisorLock
@@ -146,8 +147,16 @@ class Supervisor:
             status=self.status,
         )
         self._control = ControlServer(lock.socket, self._operations.handle)
+        disk = DiskWatch(
+            self._run_dir, config.min_free_disk_mb, on_low=self._records.append, on_full=self._fail
+        )
         self._sampler = Sampler(
-            self._run_dir, self._run, pids=self._pids, gpus=gpus, clients=ClientWatch(self._link).look
+            self._run_dir,
+            self._run,
+            pids=self._pids,
+            gpus=gpus,
+            clients=ClientWatch(self._link).look,
+            disk=disk.look,
         )
 
     async def run(self, ready: Callable[[], None]) -> int:

@@ -61,7 +61,8 @@ class Stage:
 
 
 SUPERVISOR_TYPES = (
-    t.RunStarted, t.ProcessStarted, t.ProcessExited, t.Command, t.RunFinished, t.RunFailed, t.RunStopped
+    t.RunStarted, t.ProcessStarted, t.ProcessExited, t.Command, t.DiskLow,
+    t.RunFinished, t.RunFailed, t.RunStopped,
 )  # fmt: skip
 
 

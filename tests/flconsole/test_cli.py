@@ -11,6 +11,7 @@ import pytest
 
 from engine.config import RunConfig
 from flconsole.cli import app, main
+from flconsole.resuming import MAY_CHANGE
 from flconsole.settings import WRITTEN_BY_THE_RUN, settings
 from tests.flconsole.recording import RUN
 
@@ -86,6 +87,24 @@ def test_choices_are_shown_in_the_help(call):
 
     assert "--partition iid|shards|dirichlet" in output
     assert "--jit / --no-jit" in output
+
+
+def test_the_help_of_resume_tells_what_may_change(call):
+    _, output, _ = call("resume", "--help")
+
+    shown = set(re.findall(r"^  --([a-z-]+)", output, re.MULTILINE))
+    assert {key.replace("_", "-") for key in MAY_CHANGE} == shown - {
+        "headless", "json", "low-bandwidth", "runs-dir"
+    }  # fmt: skip
+    assert "[default" not in output
+
+
+def test_resuming_with_what_may_not_change_is_an_error_of_usage(call, run_dir):
+    code, output, narration = call("resume", "--seed", "2")
+
+    assert (code, output) == (2, "")
+    assert narration.startswith("error: seed = 2 cannot replace 1: ")
+    assert len(narration.splitlines()) == 1
 
 
 def test_every_setting_knows_its_type():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flconsole.figures import clock, number, seconds, short_bytes, short_seconds
+from flconsole.figures import byte_size, clock, number, seconds, short_bytes, short_seconds
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,19 @@ def test_bytes_fit_their_column(value):
 )
 def test_ages_have_one_unit(value, expected):
     assert short_seconds(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (12_300, "12 kB"),
+        (1_230_000, "1.2 MB"),
+        (150e6, "150 MB"),
+        (3.4e9, "3.4 GB"),
+        (2e12, "2.0 TB"),
+    ],
+)
+def test_bytes_in_a_sentence_have_their_unit(value, shown):
+    assert byte_size(value) == shown

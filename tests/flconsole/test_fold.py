@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from engine import telemetry as t
 from engine.telemetry import Envelope
 from flconsole.fold import fold, fold_all
+from flconsole.narration import progress
 from flconsole.runs import read_state
 from flconsole.state import ClientState, RunState
 from tests.console.staging import Stage, run_started
@@ -160,6 +161,15 @@ def test_only_the_latest_round_keeps_how_alike_its_clients_were():
 
 def test_every_round_has_the_time_of_its_end():
     assert state_of(finished(1, 3, 0.5), finished(2, 3, 0.6)).round_ends == {1: START + 1, 2: START + 2}
+
+
+def test_a_disk_that_is_getting_full_is_known_until_another_supervisor_looks():
+    warning = t.DiskLow(free_bytes=3, limit_bytes=2)
+    begun = state_of(opened(1, "12"), supervisor=[run_started(), warning])
+
+    assert begun.disk_low == warning
+    assert "disk nearly full" in progress(begun)
+    assert state_of(supervisor=[run_started(), warning, run_started(resumed=True)]).disk_low is None
 
 
 def test_a_process_knows_where_in_its_log_its_own_words_begin():

@@ -141,6 +141,15 @@ def test_whoever_has_the_screen_gets_the_reason_and_nothing_is_written_there(run
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_run_without_room_leaves_nothing_behind(runs_dir):
+    asked = RunConfig(runs_dir=str(runs_dir), trainer="null", min_free_disk_mb=10**12)
+
+    with pytest.raises(RunDirectoryError, match=f"free for {runs_dir}, less than min_free_disk_mb"):
+        create_run(asked)
+
+    assert not runs_dir.exists()
+
+
 def test_a_place_whose_name_no_file_could_hold_is_refused(tmp_path, monkeypatch):
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
     Path(odd).mkdir()
@@ -181,6 +190,27 @@ def test_a_run_that_was_stopped_goes_on_as_it_was(run_dir):
     before = RunConfig.load(run_dir / "config.toml")
 
     assert reopen_run(run_dir, {}) == before
+
+
+def test_what_may_not_change_is_refused_and_changes_nothing(run_dir):
+    before = (run_dir / "config.toml").read_text()
+
+    with pytest.raises(ConfigError, match=r"^learning_rate = 0\.5 cannot replace 0\.01: .*\brounds\b"):
+        reopen_run(run_dir, {"rounds": "9", "learning_rate": "0.5"})
+
+    assert (run_dir / "config.toml").read_text() == before
+
+
+def test_a_key_that_is_none_is_named_with_the_nearest(run_dir):
+    with pytest.raises(ConfigError, match="did you mean 'quorum'"):
+        reopen_run(run_dir, {"quorun": "2"})
+
+
+def test_a_run_does_not_go_on_without_room_and_does_where_it_asks_for_less(run_dir):
+    with pytest.raises(RunDirectoryError, match="less than min_free_disk_mb"):
+        reopen_run(run_dir, {"min_free_disk_mb": "1000000000000"})
+
+    assert reopen_run(run_dir, {"min_free_disk_mb": "0"}).min_free_disk_mb == 0
 
 
 @pytest.mark.parametrize(

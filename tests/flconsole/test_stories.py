@@ -30,6 +30,15 @@ CLIENT = started("client-1", "client", 100, "1")
 # --- rounds
 
 
+def test_a_disk_that_is_getting_full_is_a_warning_that_says_what_to_do():
+    (entry,) = told(t.DiskLow(free_bytes=350_000_000, limit_bytes=200_000_000))
+
+    assert (entry.kind, entry.level, entry.process) == (Kind.RUN, Level.WARNING, "supervisor")
+    assert entry.text.startswith(
+        "the disk is getting full: 350 MB free, the run ends below 200 MB; make room"
+    )
+
+
 def test_a_round_is_one_entry_from_its_opening_to_its_end():
     opening, update = opened(1, "12"), accepted("1", 1)
     closing, end = t.RoundClosed(round=1, updates=2, digest="d"), finished(1, 2, 0.5)
