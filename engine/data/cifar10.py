@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.data import restricted_pickle
-from engine.data.dataset import Examples, Images, Indices, Labels
+from engine.data.dataset import DataSpec, Examples, Images, Indices, Labels
 from engine.data.restricted_pickle import PickledArray
 from engine.errors import DataError
 
@@ -20,6 +20,7 @@ FOLDER = "cifar-10-batches-py"
 TRAIN_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 TEST_BATCH = "test_batch"
 CLASSES = 10
+SPEC = DataSpec((32, 32, 3), is_image=True, classes=CLASSES)
 _ROW = 3 * 32 * 32
 
 
@@ -46,7 +47,7 @@ class Cifar10:
 
     folder: Path
     name: str = "cifar10"
-    classes: int = CLASSES
+    spec: DataSpec = SPEC
 
     def train_labels(self) -> Labels:
         return np.concatenate([read_batch(self.folder / batch).y for batch in TRAIN_BATCHES])

@@ -1,4 +1,4 @@
-"""Labelled images, and what every source of them must offer."""
+"""Labelled examples, images or features, and what every source of them must offer."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -10,16 +10,32 @@ from engine.errors import DataError
 
 Images = NDArray[np.uint8]
 """Shape (examples, height, width, channels), 0 to 255; normalised in the model's graph."""
+Features = NDArray[np.float32]
+"""Shape (examples, ...), finite: a table's columns, sequences of them, or whatever else; never scaled."""
 Labels = NDArray[np.int32]
 """Shape (examples,), 0 to classes - 1."""
 Indices = NDArray[np.int64]
 
 
 class Examples(NamedTuple):
-    """Images and their labels, row by row."""
+    """Images or features, and their labels, row by row."""
 
-    x: Images
+    x: Images | Features
     y: Labels
+
+
+class DataSpec(NamedTuple):
+    """What a model must be built for."""
+
+    input_shape: tuple[int, ...]
+    """Of one example."""
+    is_image: bool
+    """Whether examples are images (uint8) or features (float32)."""
+    classes: int
+
+    def __str__(self) -> str:
+        kind = "images" if self.is_image else "features"
+        return f"{kind} of shape {self.input_shape} in {self.classes} classes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +48,9 @@ class Dataset:
         DataError: the shapes, lengths or values do not fit together.
     """
 
-    x_train: Images
+    x_train: Images | Features
     y_train: Labels
-    x_test: Images
+    x_test: Images | Features
     y_test: Labels
     name: str = "data"
     classes: int = 10
@@ -51,11 +67,17 @@ class Dataset:
                 )
             object.__setattr__(self, f"x_{which}", x)
             object.__setattr__(self, f"y_{which}", y)
-        if self.x_train.shape[1:] != self.x_test.shape[1:]:
-            raise DataError(
-                f"{self.name}: training images of {self.x_train.shape[1:]}, "
-                f"test images of {self.x_test.shape[1:]}"
-            )
+        train, test = (_describe(x, self.classes) for x in (self.x_train, self.x_test))
+        if train != test:
+            raise DataError(f"{self.name}: the training set has {train}, the test set {test}")
+
+    @property
+    def spec(self) -> DataSpec:
+        return _describe(self.x_train, self.classes)
+
+
+def _describe(x: Images | Features, classes: int) -> DataSpec:
+    return DataSpec(tuple(x.shape[1:]), x.dtype == np.uint8, classes)
 
 
 class Source(Protocol):
@@ -65,12 +87,12 @@ class Source(Protocol):
     def name(self) -> str: ...
 
     @property
-    def classes(self) -> int: ...
+    def spec(self) -> DataSpec: ...
 
     def train_labels(self) -> Labels: ...
 
-    def train_rows(self, indices: Indices) -> Images:
-        """The training images at `indices`, in that order."""
+    def train_rows(self, indices: Indices) -> Images | Features:
+        """The training examples at `indices`, in that order."""
         ...
 
     def held_out(self) -> Examples:
@@ -79,29 +101,47 @@ class Source(Protocol):
 
 
 def preprocess_data(X: ArrayLike, y: ArrayLike) -> Examples:  # noqa: N803 - the specification's name
-    """Brings images and labels into the form that the engine keeps: uint8 NHWC and int32, nothing scaled.
+    """Brings examples and labels into the form that the engine keeps. Nothing is scaled.
 
-    Images without a channel axis get one; labels of shape (n, 1) are flattened. Scaling to small floats
-    happens in the model's graph, so that a client holds one byte per value.
+    Integers are images: kept as uint8 NHWC, one byte a value, and normalised in the model's graph; where
+    there is no channel axis they get one. Floating numbers are features of any shape: kept as float32, as
+    they are. Labels become int32; of shape (n, 1) they are flattened. What is in its form is not copied.
 
     Raises:
-        DataError: another number of dimensions, values outside 0..255, lengths that differ, labels that
-            are not whole numbers from 0.
+        DataError: integers that are no images from 0 to 255, features that are not finite, lengths that
+            differ, labels that are not whole numbers from 0.
     """
-    images, labels = np.asarray(X), np.asarray(y)
-    if images.ndim == 3:
-        images = images[..., np.newaxis]
+    inputs, labels = np.asarray(X), np.asarray(y)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if images.ndim != 4 or labels.ndim != 1 or len(images) != len(labels):
+    if inputs.ndim < 2 or 0 in inputs.shape[1:] or labels.ndim != 1 or len(inputs) != len(labels):
         raise DataError(
-            f"images of shape {images.shape} and labels of shape {labels.shape}; "
-            "expected (n, height, width, channels) and (n,)"
+            f"examples of shape {inputs.shape} and labels of shape {labels.shape}; expected (n, ...) and (n,)"
         )
-    if images.dtype != np.uint8:
-        if len(images) and not (images.min() >= 0 and images.max() <= 255):
-            raise DataError(f"image values from {images.min()} to {images.max()}; expected 0 to 255")
-        images = np.rint(images).astype(np.uint8)
-    if labels.dtype.kind not in "iu" or (len(labels) and labels.min() < 0):
+    if labels.dtype.kind not in "iu" or (len(labels) and not 0 <= labels.min() <= labels.max() < 2**31):
         raise DataError(f"labels of type {labels.dtype}; expected whole numbers from 0")
-    return Examples(images, labels.astype(np.int32, copy=False))
+    kept = _as_features(inputs) if inputs.dtype.kind == "f" else _as_images(inputs)
+    return Examples(kept, labels.astype(np.int32, copy=False))
+
+
+def _as_images(pixels: NDArray[np.generic]) -> Images:
+    if pixels.dtype.kind not in "iu" or pixels.ndim not in (3, 4):
+        raise DataError(
+            f"examples of type {pixels.dtype} and shape {pixels.shape}; expected images as whole numbers of "
+            "shape (n, height, width[, channels]), or features as floating numbers of any shape"
+        )
+    if pixels.dtype != np.uint8 and pixels.size and not 0 <= pixels.min() <= pixels.max() <= 255:
+        raise DataError(
+            f"image values from {pixels.min()} to {pixels.max()}; expected 0 to 255, "
+            "or features as floating numbers"
+        )
+    images = pixels.astype(np.uint8, copy=False)
+    return images[..., np.newaxis] if images.ndim == 3 else images
+
+
+def _as_features(values: NDArray[np.generic]) -> Features:
+    with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, and is refused below
+        features = values.astype(np.float32, copy=False)
+    if features.size and not (np.isfinite(features.min()) and np.isfinite(features.max())):
+        raise DataError("features that are NaN or Inf in float32; leave these out, or fill in a number")
+    return features

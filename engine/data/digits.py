@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.data.dataset import Examples, Images, Indices, Labels
+from engine.data.dataset import DataSpec, Examples, Images, Indices, Labels
 from engine.data.randomness import generator
 from engine.errors import DataError
 
 CLASSES = 10
+SPEC = DataSpec((32, 32, 3), is_image=True, classes=CLASSES)
 HELD_OUT = 360
 """About a fifth."""
 _SPLIT_SEED = 0
@@ -27,7 +28,7 @@ class Digits:
     """The digits, split once and for all into 1,437 for training and 360 held out."""
 
     name: str = "digits"
-    classes: int = CLASSES
+    spec: DataSpec = SPEC
 
     def train_labels(self) -> Labels:
         return _read().y[_order()[HELD_OUT:]]

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import MAX_TOTAL_EXAMPLES, RunConfig
+from engine.config import RunConfig
 from engine.data import cifar10
 from engine.data.cifar10 import Cifar10
-from engine.data.dataset import Dataset, Examples, Indices, Labels, Source
+from engine.data.dataset import Dataset, DataSpec, Examples, Indices, Labels, Source
 from engine.data.digits import Digits
-from engine.data.partition import count_labels, split
+from engine.data.partition import check_total, count_labels, draw, split
 from engine.data.randomness import generator
-from engine.data.user import load_user_part
+from engine.data.user import open_user_data
 from engine.errors import DataError
 
 
@@ -66,7 +66,7 @@ def load_part(config: RunConfig, part: int) -> Examples:
     if not 0 <= part < config.num_parts:
         raise DataError(f"part {part} of {config.num_parts}: they are numbered from 0")
     if ":" in config.dataset:
-        dataset = _user_part(config, part)
+        dataset = open_user_data(config).load(part)
         return Examples(dataset.x_train, dataset.y_train)
     source = open_source(config)
     labels = source.train_labels()
@@ -81,7 +81,7 @@ def load_labels(config: RunConfig) -> list[Labels]:
         DataError: data missing or malformed, or more examples than a round can weigh.
     """
     if ":" in config.dataset:
-        return _user_labels(config)
+        return open_user_data(config).labels_by_part()
     labels = open_source(config).train_labels()
     return [labels[rows] for rows in _divide(config, labels)]
 
@@ -93,7 +93,7 @@ def load_held_out(config: RunConfig) -> Examples:
         DataError: data missing or malformed, or `test_size` is larger than the set.
     """
     if ":" in config.dataset:
-        dataset = _user_part(config, 0)
+        dataset = open_user_data(config).load(0)
         x, y = dataset.x_test, dataset.y_test
     else:
         x, y = open_source(config).held_out()
@@ -106,20 +106,16 @@ def load_held_out(config: RunConfig) -> Examples:
 def partition_table(config: RunConfig) -> NDArray[np.int64]:
     """How many examples of each label each part holds; shape (parts, classes)."""
     by_part = load_labels(config)
-    return count_labels(by_part, num_classes(config))
+    return count_labels(by_part, data_spec(config).classes)
 
 
-def num_classes(config: RunConfig) -> int:
-    """Classes of the run's data set."""
-    return _user_part(config, 0).classes if ":" in config.dataset else open_source(config).classes
+def data_spec(config: RunConfig) -> DataSpec:
+    """What the run's models are built for. Of the operator's own data any part that was loaded here tells it.
 
-
-def image_shape(config: RunConfig) -> tuple[int, int, int]:
-    """Height, width and channels of the run's images."""
-    if ":" not in config.dataset:
-        return (32, 32, 3)
-    height, width, channels = _user_part(config, 0).x_train.shape[1:]
-    return (height, width, channels)
+    Raises:
+        DataError: the operator's data cannot be loaded.
+    """
+    return open_user_data(config).spec() if ":" in config.dataset else open_source(config).spec
 
 
 def open_source(config: RunConfig) -> Source:
@@ -134,17 +130,6 @@ def open_source(config: RunConfig) -> Source:
     if folder is None:
         raise DataError(f"{cifar10.FOLDER} has gone; it was found a moment ago")
     return Cifar10(folder)
-
-
-def draw(available: int, wanted: int, rng: np.random.Generator, *, what: str) -> Indices:
-    """`wanted` of `available` indices without repetition, ascending.
-
-    Raises:
-        DataError: fewer are available; names the key `what`.
-    """
-    if wanted > available:
-        raise DataError(f"{what} = {wanted}, but there are {available} examples")
-    return np.sort(rng.permutation(available)[:wanted])
 
 
 def split_local_test(num_examples: int, fraction: float, rng: np.random.Generator) -> tuple[Indices, Indices]:
@@ -186,7 +171,7 @@ def _divide(config: RunConfig, labels: Labels) -> list[Indices]:
         rows = draw(
             len(labels), config.subset_size, generator(config.seed, "subset_size"), what="subset_size"
         )
-    _check_total(len(rows))
+    check_total(len(rows))
     parts = split(
         labels[rows],
         config.num_parts,
@@ -196,44 +181,3 @@ def _divide(config: RunConfig, labels: Labels) -> list[Indices]:
         shards_per_client=config.shards_per_client,
     )
     return [rows[part] for part in parts]
-
-
-def _user_labels(config: RunConfig) -> list[Labels]:
-    by_part, kinds = [], []
-    for part in range(config.num_parts):
-        dataset = _user_part(config, part)
-        by_part.append(dataset.y_train)
-        kinds.append((dataset.x_train.shape[1:], dataset.classes))
-        if kinds[part] != kinds[0]:
-            raise DataError(
-                f"dataset = {config.dataset!r}: images of shape {kinds[part][0]} in {kinds[part][1]} classes "
-                f"in part {part}, of {kinds[0][0]} in {kinds[0][1]} classes in part 0"
-            )
-    _check_total(sum(map(len, by_part)))
-    return by_part
-
-
-def _user_part(config: RunConfig, part: int) -> Dataset:
-    """One part of the user's data, cut to its share of `subset_size`."""
-    dataset = load_user_part(config.dataset, part=part, parts=config.num_parts, seed=config.seed)
-    _check_total(len(dataset.y_train))
-    if config.subset_size is None:
-        return dataset
-    share = len(np.array_split(np.arange(config.subset_size), config.num_parts)[part])
-    rows = draw(len(dataset.y_train), share, generator(config.seed, "subset_size", part), what="subset_size")
-    return Dataset(
-        dataset.x_train[rows],
-        dataset.y_train[rows],
-        dataset.x_test,
-        dataset.y_test,
-        dataset.name,
-        dataset.classes,
-    )
-
-
-def _check_total(num_examples: int) -> None:
-    if num_examples > MAX_TOTAL_EXAMPLES:
-        raise DataError(
-            f"{num_examples} training examples are more than the {MAX_TOTAL_EXAMPLES} a round can weigh; "
-            "set subset_size"
-        )

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.dataset import Examples, Images, Indices, Labels
+from engine.config import MAX_TOTAL_EXAMPLES
+from engine.data.dataset import Examples, Features, Images, Indices, Labels
 from engine.data.randomness import generator
 from engine.errors import DataError
 
@@ -77,18 +78,42 @@ def dirichlet(labels: Labels, parts: int, rng: np.random.Generator, alpha: float
     return divided
 
 
+def draw(available: int, wanted: int, rng: np.random.Generator, *, what: str) -> Indices:
+    """`wanted` of `available` indices without repetition, ascending.
+
+    Raises:
+        DataError: fewer are available; names the key `what`.
+    """
+    if wanted > available:
+        raise DataError(f"{what} = {wanted}, but there are {available} examples")
+    return np.sort(rng.permutation(available)[:wanted])
+
+
+def check_total(num_examples: int) -> None:
+    """Refuses more examples than a round can weigh.
+
+    Raises:
+        DataError: there are more; says which key helps.
+    """
+    if num_examples > MAX_TOTAL_EXAMPLES:
+        raise DataError(
+            f"{num_examples} training examples are more than the {MAX_TOTAL_EXAMPLES} a round can weigh; "
+            "set subset_size"
+        )
+
+
 def create_data_partitions(
-    X: Images,  # noqa: N803 - the specification's name
+    X: Images | Features,  # noqa: N803 - the specification's name
     y: Labels,
     num_clients: int,
     *,
     scheme: Scheme = "iid",
     rng: np.random.Generator | None = None,
 ) -> list[Examples]:
-    """Divides images and labels among clients.
+    """Divides examples and labels among clients.
 
     Args:
-        X: images, (n, height, width, channels).
+        X: images or features, (n, ...).
         y: labels, (n,).
         num_clients: number of parts.
         scheme: see `split`.

@@ -1,12 +1,19 @@
-"""The operator's own code: `module:function`, found from the working directory."""
+"""The operator's own code and data: `module:function`, found from the working directory."""
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine.data.dataset import Dataset
+import numpy as np
+
+from engine.config import RunConfig
+from engine.data.dataset import Dataset, DataSpec, Labels
+from engine.data.partition import check_total, draw
+from engine.data.randomness import generator
 from engine.errors import ConfigError, DataError
 
 
@@ -57,3 +64,64 @@ def load_user_part(name: str, *, part: int, parts: int, seed: int) -> Dataset:
     if len(dataset.y_train) == 0 or len(dataset.y_test) == 0:
         raise DataError(f"dataset = {name!r}: part {part} has no training or no test examples")
     return dataset
+
+
+@dataclass(frozen=True, slots=True)
+class UserData:
+    """The operator's data as one process sees them: each part is asked for once, if it is large or slow.
+
+    What stays in memory of a part that was loaded are its labels and what a model must be built for, never
+    its examples: at most 8 MB, as `check_total` bounds all parts together.
+    """
+
+    name: str
+    parts: int
+    seed: int
+    subset_size: int | None
+    _labels: dict[int, Labels] = field(default_factory=dict)
+    _specs: dict[int, DataSpec] = field(default_factory=dict)
+
+    def load(self, part: int) -> Dataset:
+        """One part, cut to its share of `subset_size`.
+
+        Raises:
+            ConfigError: the function cannot be imported.
+            DataError: it does not return a usable part, or one unlike those before it.
+        """
+        dataset = self._cut(load_user_part(self.name, part=part, parts=self.parts, seed=self.seed), part)
+        other, known = next(iter(self._specs.items()), (part, dataset.spec))
+        if dataset.spec != known:
+            raise DataError(
+                f"dataset = {self.name!r}: {dataset.spec} in part {part}, {known} in part {other}"
+            )
+        self._specs[part] = dataset.spec
+        self._labels[part] = dataset.y_train.copy()  # it may be a view of all that the function has read
+        check_total(sum(map(len, self._labels.values())))
+        return dataset
+
+    def labels_by_part(self) -> list[Labels]:
+        """The labels of every part; those that were loaded before are not loaded again."""
+        return [self._labels[n] if n in self._labels else self.load(n).y_train for n in range(self.parts)]
+
+    def spec(self) -> DataSpec:
+        """What a model must be built for; loads part 0 if none was loaded before."""
+        return next(iter(self._specs.values())) if self._specs else self.load(0).spec
+
+    def _cut(self, dataset: Dataset, part: int) -> Dataset:
+        check_total(len(dataset.y_train))
+        if self.subset_size is None:
+            return dataset
+        share = len(np.array_split(np.arange(self.subset_size), self.parts)[part])
+        rng = generator(self.seed, "subset_size", part)
+        rows = draw(len(dataset.y_train), share, rng, what="subset_size")
+        return replace(dataset, x_train=dataset.x_train[rows], y_train=dataset.y_train[rows])
+
+
+def open_user_data(config: RunConfig) -> UserData:
+    """The operator's data for a run; asked again for the same run, it remembers what it has learnt."""
+    return _open(config.dataset, config.num_parts, config.seed, config.subset_size)
+
+
+@functools.lru_cache(maxsize=1)
+def _open(name: str, parts: int, seed: int, subset_size: int | None) -> UserData:
+    return UserData(name, parts, seed, subset_size)

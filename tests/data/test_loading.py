@@ -1,14 +1,19 @@
 """From the configuration to the examples of one process."""
 
+import importlib
 import logging
 import textwrap
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
 from engine.config import RunConfig
 from engine.data import (
     Dataset,
+    data_spec,
     load_cifar10_data,
     load_held_out,
     load_labels,
@@ -176,6 +181,37 @@ def test_what_the_users_function_does_wrong_is_said(user_module, body, error, ex
         load_part(RunConfig(dataset=f"{name}:load"), 0)
 
 
+COUNTING = """
+    import numpy as np
+    from engine.data import Dataset
+
+    asked = []
+
+    def load(part, parts, seed):
+        asked.append(part)
+        x = np.full((5, 3), part, np.float32)
+        return Dataset(x, np.full(5, part), x[:1], [0], classes=9)
+    """
+
+
+def test_the_server_asks_for_each_part_once_and_a_client_for_its_own_alone(user_module):
+    user_module("counting_data", COUNTING)
+    config = RunConfig(dataset="counting_data:load", clients=4)
+    asked = importlib.import_module("counting_data").asked
+
+    load_held_out(config)
+    assert data_spec(config) == ((3,), False, 9)
+    assert [len(labels) for labels in load_labels(config)] == [5] * 4
+    assert partition_table(config)[3].tolist() == [0, 0, 0, 5, 0, 0, 0, 0, 0]
+    assert asked == [0, 1, 2, 3]
+
+    another = RunConfig(dataset="counting_data:load", clients=4, seed=2)
+    asked.clear()
+    load_part(another, 2)
+    data_spec(another)
+    assert asked == [2]
+
+
 def test_parts_of_different_images_or_classes_are_refused(user_module):
     user_module(
         "uneven",
@@ -189,7 +225,7 @@ def test_parts_of_different_images_or_classes_are_refused(user_module):
         """,
     )
 
-    with pytest.raises(DataError, match=r"shape \(9, 8, 1\) in 10 classes in part 1, of \(8, 8, 1\)"):
+    with pytest.raises(DataError, match=r"\(9, 8, 1\) in 10 classes in part 1, images of shape \(8, 8, 1\)"):
         load_labels(RunConfig(dataset="uneven:load", clients=2))
 
 
@@ -208,24 +244,59 @@ def test_a_module_that_does_not_exist_is_a_configuration_error():
 @pytest.mark.parametrize(
     ("x", "y", "expected"),
     [
-        (np.zeros((2, 4, 4, 3)), [0], "images of shape"),
-        (np.zeros((2, 16)), [0, 1], "images of shape"),
-        (np.full((1, 4, 4, 3), 256.0), [0], "image values from 256.0"),
-        (np.full((1, 4, 4, 3), np.nan), [0], "image values from nan"),
-        (np.zeros((1, 4, 4, 3)), [0.5], "labels of type float64"),
-        (np.zeros((1, 4, 4, 3)), [-1], "whole numbers from 0"),
+        (np.zeros((2, 4, 4, 3), int), [0], "examples of shape"),
+        (np.zeros(2), [0, 1], "examples of shape"),
+        (np.zeros((2, 0)), [0, 1], "examples of shape"),
+        (np.zeros((2, 16), int), [0, 1], "or features as floating numbers of any shape"),
+        (np.zeros((2, 4, 4, 3, 1), int), [0, 1], "or features as floating numbers of any shape"),
+        (np.zeros((2, 4, 4), bool), [0, 1], "examples of type bool"),
+        (np.full((1, 4, 4, 3), 256), [0], "image values from 256"),
+        (np.full((1, 4, 4), -1), [0], "image values from -1"),
+        (np.array([[0.0, np.nan]]), [0], "NaN or Inf"),
+        (np.array([[0.0, -np.inf]]), [0], "NaN or Inf"),
+        (np.array([[0.0, 1e39]]), [0], "NaN or Inf in float32"),
+        (np.zeros((1, 4)), [0.5], "labels of type float64"),
+        (np.zeros((1, 4)), [-1], "whole numbers from 0"),
+        (np.zeros((1, 4)), [2**32], "whole numbers from 0"),
     ],
 )
-def test_what_is_no_set_of_labelled_images_is_refused(x, y, expected):
+def test_what_is_no_set_of_labelled_examples_is_refused(x, y, expected):
     with pytest.raises(DataError, match=expected):
         preprocess_data(x, y)
 
 
-def test_images_become_bytes_with_a_channel_and_labels_flat():
-    x, y = preprocess_data(np.full((2, 4, 4), 7.4), np.array([[1], [2]]))
+def test_integers_are_images_bytes_with_a_channel_and_labels_are_flat():
+    x, y = preprocess_data(np.full((2, 4, 4), 7), np.array([[1], [2]]))
 
     assert (x.shape, x.dtype, x.max()) == ((2, 4, 4, 1), np.uint8, 7)
     assert (y.tolist(), y.dtype) == ([1, 2], np.int32)
+
+
+@given(
+    npst.arrays(
+        np.float32,
+        npst.array_shapes(min_dims=2, max_dims=5, max_side=4),
+        elements=st.floats(allow_nan=False, allow_infinity=False, width=32),
+    )
+)
+def test_floats_are_features_kept_to_the_last_bit(values):
+    labels = np.zeros(len(values), np.int32)
+
+    assert preprocess_data(values.astype(np.float64), labels).x.tobytes() == values.tobytes()
+    assert preprocess_data(values, labels).x is values
+
+
+def test_what_is_in_its_form_is_not_copied():
+    images, labels = np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2, np.int32)
+    kept = preprocess_data(images, labels)
+
+    assert kept.x is images
+    assert np.shares_memory(kept.y, labels)
+
+
+def test_a_test_set_of_another_kind_is_refused():
+    with pytest.raises(DataError, match=r"has images of shape \(4, 4, 1\).*the test set features of shape"):
+        Dataset(np.zeros((1, 4, 4, 1), int), [0], np.zeros((1, 4, 4, 1)), [0])
 
 
 def test_a_label_beyond_the_classes_is_refused():
