@@ -39,12 +39,13 @@ class Lines(Protocol):
 class LineFollower:
     """The lines of a file that another process appends to.
 
-    A line without its newline is not there yet. A file that shrank below what was read is read again from its
-    start; one that was replaced (rotated) is read to its end before its successor is opened.
+    A line without its newline is not there yet. A file that was replaced (rotated) is read to its end before
+    its successor is opened. One that shrank below what was read was emptied, and is read from its start.
 
     Args:
         path: the file; it need not exist yet.
-        older: where it is moved to when it is rotated. What lies there is read before the file itself.
+        older: where it is moved to when it is rotated, or copied to before it is emptied. What lies there and
+            was not read is read before the file itself.
     """
 
     def __init__(self, path: Path, older: Path | None = None) -> None:
@@ -114,12 +115,24 @@ class LineFollower:
         if self._file is None:
             return []
         size = os.fstat(self._file.fileno()).st_size
+        rest: list[bytes] = []
         if size < self._position:
-            self._position = 0
+            rest, self._position = self._rest_of_copy(), 0
         lines, self._position, self.is_behind = read_lines(
             self._file.fileno(), self._position, size, max_bytes
         )
-        return lines
+        return rest + lines
+
+    def _rest_of_copy(self) -> list[bytes]:
+        """What was written after the last read and before the file was emptied."""
+        if self._older is None:
+            return []
+        try:
+            with self._older.open("rb", buffering=0) as copy:
+                size = os.fstat(copy.fileno()).st_size
+                return read_lines(copy.fileno(), self._position, max(size, self._position), None)[0]
+        except FileNotFoundError:
+            return []
 
 
 def read_lines(descriptor: int, start: int, end: int, max_bytes: int | None) -> tuple[list[bytes], int, bool]:

@@ -1,8 +1,8 @@
 """Which keys of a run may change when it goes on, and why the others may not.
 
-When a run ends, how long it waits and for how many, what it refuses, where its broker is and how much it tells
-may change: every round records the updates that are in it. What is learned, from what and by whom may not, or
-the rounds after the change would be those of another run.
+When a run ends, how long it waits and for how many, what it refuses, where its broker is and how much it
+tells may change: every round records the updates that are in it. What is learned, from what and by whom may
+not, or the rounds after the change would be those of another run.
 """
 
 from engine.config import RunConfig
@@ -54,5 +54,5 @@ def check_changes(before: RunConfig, after: RunConfig) -> None:
         if old != new:
             raise ConfigError(
                 f"{key} = {new!r} cannot replace {old!r}: {reason}; what may change is "
-                f"{', '.join(MAY_CHANGE)}; for all else start another run, with --init-from a saved checkpoint"
+                f"{', '.join(MAY_CHANGE)}; else start another run, with --init-from a saved checkpoint"
             )

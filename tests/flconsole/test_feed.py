@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engine import telemetry
 from engine.errors import RunDirectoryError
 from flconsole.feed import LineFollower, Mark, Merge, RunFeed, decode
+from flconsole.supervisor.logs import rotate_logs, rotated_part
 
 
 @pytest.fixture
@@ -53,6 +54,28 @@ def test_a_file_that_shrank_is_read_again(path):
         follower.read()
         path.write_bytes(b"new\n")
         assert follower.read() == [b"new"]
+
+
+def test_a_log_that_was_copied_and_emptied_loses_no_line(path):
+    log = path.with_suffix(".log")
+    append(log, b"one\n")
+    with LineFollower(log, rotated_part(log)) as follower:
+        assert follower.read() == [b"one"]
+        append(log, b"two\nthree\n")
+        rotate_logs(log.parent, max_bytes=5)
+        append(log, b"four\n")
+
+        assert follower.read() == [b"two", b"three", b"four"]
+        rotate_logs(log.parent, max_bytes=4)
+        assert follower.read() == [], "what was read before the log was emptied does not come again"
+
+
+def test_a_log_that_was_emptied_without_a_copy_is_read_on(path):
+    append(path, b"one\ntwo\n")
+    with LineFollower(path, path.with_suffix(".1")) as follower:
+        assert follower.read() == [b"one", b"two"]
+        path.write_bytes(b"three\n")
+        assert follower.read() == [b"three"]
 
 
 def test_a_rotated_file_is_read_to_its_end_before_its_successor(path):
