@@ -3,13 +3,14 @@
 A codec is three methods and a name in `_CODECS`; nothing else in the engine knows one codec from another.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.codecs.none import NoneCodec
+from engine.codecs.shuffle_zstd import ShuffleZstdCodec
 from engine.core.weights import Vector
 from engine.errors import UnknownCodec
 
@@ -24,21 +25,26 @@ class Codec(Protocol):
         """Most bytes that a vector of `size` values can take."""
         ...
 
-    def encode(self, vector: Vector, out: Payload) -> int:
-        """Writes `vector` to the start of `out`, of `max_bytes(vector.size)`; returns the bytes used."""
+    def encode(self, vector: Vector, out: Payload) -> int | None:
+        """Writes `vector` to the start of `out`, of `max_bytes(vector.size)`.
+
+        Returns:
+            The bytes used; None where the codec does not pay for this vector, which is sent as it is.
+        """
         ...
 
     def decode(self, payload: Payload, size: int) -> Vector:
         """Reads a vector of `size` values, without a copy where the payload allows it.
 
         Raises:
-            PayloadSizeMismatch: the payload holds another number of values; nothing was allocated.
+            PayloadSizeMismatch: the payload holds another number of values.
+            PayloadTooLarge: a part of it would unpack to more than belongs there; it was not unpacked.
             PayloadInvalid: the payload is not what this codec writes.
         """
         ...
 
 
-_CODECS: Mapping[str, type[NoneCodec]] = {"none": NoneCodec}
+_CODECS: Mapping[str, Callable[..., Codec]] = {"none": NoneCodec, "shuffle+zstd": ShuffleZstdCodec}
 
 
 def open_codec(name: str, parameters: Parameters | None = None) -> Codec:

@@ -1,6 +1,7 @@
 """The frame: one model or one update as bytes that can be checked. `docs/protocol.md` is the specification.
 
-`encode_frame` makes one copy, of the vector, into a buffer that may be used again. `parse_frame` makes none.
+With codec `none`, `encode_frame` makes one copy, of the vector, into a buffer that may be used again, and
+`parse_frame` makes none.
 """
 
 import math
@@ -168,10 +169,10 @@ class Frame:
 def encode_frame(
     metadata: FrameMetadata, vector: Vector, *, key: bytes | None = None, buffer: Bytes | None = None
 ) -> Bytes:
-    """Writes one frame.
+    """Writes one frame. Where its codec does not pay, the vector is in it as it is, and the metadata say so.
 
     Args:
-        metadata: names the codec.
+        metadata: names the codec to try; `read_metadata` tells which one it was.
         vector: float32, one-dimensional.
         key: 32 bytes that turn the digest into a MAC.
         buffer: memory to write to if it is large enough; the result is then a view of it.
@@ -192,6 +193,9 @@ def encode_frame(
     if buffer is None or buffer.size < largest:
         buffer = np.empty(largest, np.uint8)
     payload_bytes = codec.encode(vector, buffer[start:])
+    if payload_bytes is None:
+        plain = msgspec.structs.replace(metadata, codec="none", codec_parameters={})
+        return encode_frame(plain, vector, key=key, buffer=buffer)
     end = start + payload_bytes
     header = _HEADER.pack(MAGIC, VERSION, 0, len(encoded), payload_bytes)
     buffer[:start] = np.frombuffer(header + encoded, np.uint8)
@@ -224,8 +228,18 @@ def parse_frame(
     return Frame(metadata, payload, digest)
 
 
+def read_metadata(frame: Bytes) -> FrameMetadata:
+    """What a frame of `encode_frame` says about itself. One from outside is verified by `parse_frame`.
+
+    Raises:
+        FrameError: see `parse_frame`; the digest is not looked at.
+    """
+    start, _ = _check_header(frame, MAX_PAYLOAD_BYTES)
+    return _parse_metadata(frame[_HEADER.size : start])
+
+
 def max_frame_bytes(layout: Layout, codec: str = "none") -> int:
-    """Size of the largest frame that can carry a vector of this layout."""
+    """Memory in which any frame of this layout can be encoded; the largest on the wire is that of `none`."""
     return MIN_FRAME_BYTES + MAX_METADATA_BYTES + open_codec(codec).max_bytes(layout.size)
 
 

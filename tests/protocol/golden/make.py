@@ -37,6 +37,10 @@ UPDATE = ClientUpdate(
 )
 MODEL_METADATA = FrameMetadata.of_model(LAYOUT, run="golden", round_number=2)
 UPDATE_METADATA = FrameMetadata.of_update(UPDATE, LAYOUT, run="golden")
+# As many values as it takes for compression to be tried and to pay.
+LONG_VECTOR = np.tile(VECTOR, 64)
+LONG_LAYOUT = Layout((Tensor("kernel", (64, 9)),))
+LONG_METADATA = FrameMetadata.of_update(UPDATE, LONG_LAYOUT, run="golden", codec="shuffle+zstd")
 
 
 def frames() -> dict[str, bytes]:
@@ -45,6 +49,7 @@ def frames() -> dict[str, bytes]:
         "model.bin": encode_frame(MODEL_METADATA, VECTOR).tobytes(),
         "update.bin": encode_frame(UPDATE_METADATA, VECTOR).tobytes(),
         "keyed_update.bin": encode_frame(UPDATE_METADATA, VECTOR, key=KEY).tobytes(),
+        "shuffle_zstd_update.bin": encode_frame(LONG_METADATA, LONG_VECTOR).tobytes(),
     }
 
 
