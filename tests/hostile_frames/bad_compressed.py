@@ -1,8 +1,12 @@
-"""Bytes that Zstandard refuses, or that would fill memory if they were believed."""
+"""Compressed bytes that are refused, or would fill memory if they were believed: alone, and in a frame."""
 
 import struct
 
+import msgspec
+
 from engine.codecs.compression import compress_data
+from engine.core.weights import Layout
+from tests.hostile_frames.honest import PACKED_DELTA, PACKED_LAYOUT, metadata, sealed
 
 _MAGIC = struct.pack("<I", 0xFD2FB528)
 _BLOCK_BYTES = 128 << 10
@@ -37,7 +41,7 @@ def compressed() -> dict[str, bytes]:
     return {
         "payload_too_large.bomb_of_1_gib.zst": bomb(1 << 30, states_size=True),
         "payload_too_large.bomb_of_1_gib_that_hides_its_size.zst": bomb(1 << 30),
-        "payload_too_large.bomb_of_1_gib_with_a_window_of_128_mib.zst": bomb(1 << 30, log_window=27),
+        "payload_invalid.bomb_of_1_gib_with_a_window_of_128_mib.zst": bomb(1 << 30, log_window=27),
         "payload_too_large.one_byte_too_many.zst": compress_data(bytes(MOST_BYTES + 1)),
         "payload_too_large.absurd_size.zst": _MAGIC + bytes([0b11100000]) + b"\xfe" * 8,
         "payload_invalid.empty.zst": b"",
@@ -49,3 +53,52 @@ def compressed() -> dict[str, bytes]:
         "payload_invalid.more_than_it_says.zst": bytes(lying_size),
         "payload_invalid.dictionary_that_nobody_has.zst": _MAGIC + bytes([0b00100001, 7, 4]) + honest[6:],
     }
+
+
+def packed_frame(*planes: bytes, lengths: tuple[int, ...] = (), layout: Layout = PACKED_LAYOUT) -> bytes:
+    """An update of one block, codec `shuffle+zstd`, of these four planes.
+
+    Args:
+        planes: as they stand in the payload.
+        lengths: what the payload says of theirs, where it lies.
+        layout: of the run that it is meant for.
+    """
+    about = msgspec.json.encode(metadata(layout=layout, codec="shuffle+zstd"))
+    table = struct.pack("<4I", *(lengths or map(len, planes)))
+    return sealed(about, table + b"".join(planes))
+
+
+def packed_frames() -> dict[str, bytes]:
+    """Name of the file -> content; read in a run whose model is `PACKED_LAYOUT`."""
+    size = PACKED_LAYOUT.size
+    plane = bytes(size)
+    short = compress_data(plane[:-1])
+    half = plane[: size // 2]
+    frames = {
+        "payload_too_large.bomb_of_15_mib_in_a_plane": packed_frame(bomb(15 << 20), plane, plane, plane),
+        "payload_too_large.plane_one_value_too_long": packed_frame(
+            compress_data(bytes(size + 1)), plane, plane, plane
+        ),
+        "payload_too_large.not_compressed_at_all": packed_frame(plane, plane, plane, plane + b"\0"),
+        "payload_size_mismatch.plane_one_value_too_short": packed_frame(short, plane, plane, plane),
+        "payload_size_mismatch.no_planes": packed_frame(lengths=(size,) * 4),
+        "payload_size_mismatch.lengths_beyond_the_payload": packed_frame(
+            half, half, lengths=(2**32 - 1,) * 4
+        ),
+        "payload_size_mismatch.planes_that_nobody_counts": packed_frame(
+            half, half, half, half, lengths=(1,) * 4
+        ),
+        "payload_size_mismatch.vector_as_it_is": sealed(
+            msgspec.json.encode(metadata(layout=PACKED_LAYOUT, codec="shuffle+zstd")),
+            PACKED_DELTA[: size // 2].tobytes(),
+        ),
+        "payload_invalid.empty_plane": packed_frame(b"", half, half, half),
+        "payload_invalid.plane_no_zstandard": packed_frame(half, half, half, half),
+        "payload_invalid.plane_longer_than_its_values": packed_frame(bytes(size + 8), half, half, half),
+        "unknown_codec.parameter_of_a_codec": sealed(
+            msgspec.json.encode(
+                metadata(layout=PACKED_LAYOUT, codec="shuffle+zstd", codec_parameters={"level": 22})
+            )
+        ),
+    }
+    return {f"{name}.bin": content for name, content in frames.items()}

@@ -22,8 +22,11 @@ LAYOUT = Layout((Tensor("kernel", (3, 2)), Tensor("bias", (2,)), Tensor("mean", 
 """Of the run's model: nine values, a frame of one record."""
 WIDE_LAYOUT = Layout((Tensor("kernel", (230_000,)),))
 """Of a run whose frames take two records."""
+PACKED_LAYOUT = Layout((Tensor("kernel", (16, 32)),))
+"""Of a run whose updates are large enough to be compressed."""
 DELTA = np.linspace(-1, 1, LAYOUT.size, dtype=np.float32)
 WIDE_DELTA = np.zeros(WIDE_LAYOUT.size, np.float32)
+PACKED_DELTA = np.linspace(0.5, 0.501, PACKED_LAYOUT.size, dtype=np.float32)
 
 HEADER = struct.Struct("<4sHHIQ")
 """The first 20 bytes of a frame."""

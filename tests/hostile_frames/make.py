@@ -19,6 +19,7 @@ def corpus() -> dict[str, bytes]:
         "control": bad_messages.CONTROL,
         "telemetry": bad_messages.TELEMETRY,
         "update": bad_updates.UPDATES,
+        "packed_frame": bad_compressed.packed_frames(),
         "compressed": bad_compressed.compressed(),
     }
     return {

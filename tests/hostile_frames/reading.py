@@ -17,11 +17,11 @@ from tests.hostile_frames.transfer_files import decode_records
 LAYOUT_MISMATCH = "layout_mismatch"
 
 
-def frame_reason(content: bytes) -> str | None:
+def frame_reason(content: bytes, layout: Layout = LAYOUT) -> str | None:
     """Why a frame is refused, by a client if it holds a model, else by a server; None if it is not."""
     try:
-        frame = parse_frame(content, max_payload_bytes=LAYOUT.num_bytes)
-        _ = frame.weights() if frame.metadata.kind == "model" else frame.update(LAYOUT)
+        frame = parse_frame(content, max_payload_bytes=layout.num_bytes)
+        _ = frame.weights() if frame.metadata.kind == "model" else frame.update(layout)
     except LayoutMismatch:
         return LAYOUT_MISMATCH
     except ProtocolError as error:

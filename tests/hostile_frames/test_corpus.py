@@ -38,6 +38,11 @@ def test_a_hostile_frame_is_refused_with_its_reason(name):
     assert reading.frame_reason(content_of(name)) == named_reason(name)
 
 
+@pytest.mark.parametrize("name", files_of("packed_frame"))
+def test_a_hostile_frame_of_compressed_values_is_refused_with_its_reason(name):
+    assert reading.frame_reason(content_of(name), honest.PACKED_LAYOUT) == named_reason(name)
+
+
 @pytest.mark.parametrize("name", files_of("compressed"))
 def test_hostile_compressed_bytes_are_refused_with_their_reason(name):
     assert reading.compressed_reason(content_of(name)) == named_reason(name)
@@ -72,7 +77,7 @@ def test_what_the_corpus_is_made_from_is_not_refused(tmp_path):
 
 @pytest.mark.parametrize("error", leaves(errors.FrameError), ids=lambda error: error.reason)
 def test_every_way_a_frame_can_be_wrong_has_a_file(error):
-    assert error.reason in {named_reason(name) for name in files_of("frame") + files_of("compressed")}
+    assert error.reason in {named_reason(name) for name in files_of("frame") + files_of("packed_frame")}
 
 
 @pytest.mark.parametrize("error", leaves(errors.TransferError), ids=lambda error: error.reason)
