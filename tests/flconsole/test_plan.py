@@ -192,6 +192,21 @@ def test_a_run_that_was_stopped_goes_on_as_it_was(run_dir):
     assert reopen_run(run_dir, {}) == before
 
 
+def test_a_run_goes_on_only_with_a_key_that_can_be_read(run_dir, monkeypatch):
+    monkeypatch.chdir(run_dir)
+    before = (run_dir / "config.toml").read_text()
+    with pytest.raises(ConfigError, match=r"frame_key_file = 'frame\.key': no such file"):
+        reopen_run(run_dir, {"frame_key_file": "frame.key"})
+    assert (run_dir / "config.toml").read_text() == before
+
+    (run_dir / "frame.key").touch(0o600)
+    (run_dir / "frame.key").write_text("ab" * 32)
+    config = reopen_run(run_dir, {"frame_key_file": "frame.key"})
+
+    assert config.frame_key_file == str(run_dir / "frame.key")
+    assert "abab" not in (run_dir / "config.toml").read_text()
+
+
 def test_what_may_not_change_is_refused_and_changes_nothing(run_dir):
     before = (run_dir / "config.toml").read_text()
 
@@ -248,8 +263,21 @@ def test_a_prepared_run_has_its_directory_and_its_resolved_configuration(runs_di
     assert RunConfig.load(run_dir / "config.toml") == config
     assert (config.run_id, config.parts, config.rounds, config.jit) == (run_dir.name, 2, 5, False)
     assert config.versions == versions()
-    assert sorted(path.name for path in run_dir.iterdir()) == ["checkpoints", "config.toml", "logs"]
+    assert sorted(path.name for path in run_dir.iterdir()) == [
+        *("checkpoints", "config.toml", "logs", "supervisor.json")
+    ]
     assert list(runs_dir.iterdir()) == [run_dir]
+
+
+def test_a_run_keeps_where_its_key_is_and_not_the_key(runs_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("frame.key").touch(0o600)
+    Path("frame.key").write_text("ab" * 32)
+    asked = RunConfig(runs_dir=str(runs_dir), trainer="null", model="vector:10", frame_key_file="frame.key")
+    config, run_dir = create_run(asked)
+
+    assert config.frame_key_file == str(tmp_path / "frame.key")
+    assert "abab" not in (run_dir / "config.toml").read_text()
 
 
 def test_run_ids_sort_by_their_start_and_never_collide(runs_dir):
