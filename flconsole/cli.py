@@ -137,6 +137,42 @@ def runs(*, json: Json = False, runs_dir: RunsDir = None) -> None:
 
 
 @app.command()
+def prune(
+    *,
+    keep: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="So many of the newest stay.", show_default=False)
+    ] = None,
+    older_than: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Only what was last written before: 30d, 12h, 2w.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would go, and remove nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Remove runs that are over. Those with a saved checkpoint or a file `keep` in them stay."""
+    from flconsole import prune as pruning
+
+    older_than_s = None if older_than is None else pruning.seconds_of(older_than)
+    candidates = pruning.look(_runs_dir(runs_dir), keep=keep, older_than_s=older_than_s)
+    _write(pruning.report(candidates))
+    doomed = [candidate for candidate in candidates if not candidate.stays]
+    if not doomed or dry_run or not (yes or _confirmed("remove them?")):
+        return
+    troubles = []
+    for candidate in doomed:
+        try:
+            pruning.remove(candidate)
+        except EngineError as error:
+            troubles.append((candidate, error))
+    left = [candidate for candidate, _ in troubles]
+    _say(f"removed: {pruning.total([candidate for candidate in doomed if candidate not in left])}")
+    if troubles:
+        raise EngineError("; ".join(f"not removed: {error}" for _, error in troubles))
+
+
+@app.command()
 def status(run: RunArgument = None, *, json: Json = False, runs_dir: RunsDir = None) -> None:
     """Tell where a run stands."""
     from flconsole import reports
@@ -219,21 +255,31 @@ def save(run: RunArgument = None, *, runs_dir: RunsDir = None) -> None:
 def set_rules(
     run: Annotated[str, typer.Argument(metavar="RUN")],
     rules: Annotated[
-        list[str], typer.Argument(metavar="KEY=VALUE...", help="quorum=N, deadline_s=X, or none for either")
+        list[str],
+        typer.Argument(
+            metavar="KEY=VALUE...",
+            help="With mode sync quorum=N and deadline_s=X, or none for either; with timed "
+            "aggregation_interval_seconds=X; with timed and buffered min_updates_per_aggregation=N.",
+        ),
     ],
     *,
     runs_dir: RunsDir = None,
 ) -> None:
-    """Change the quorum or the deadline of the open round and of all after it."""
+    """Change when the open round and all after it close."""
+    from typing import get_args
+
+    from engine.commands import Rule
     from engine.config import nearest
     from flconsole.settings import find_setting
+    from flconsole.supervisor.requests import SetRules
 
     values: dict[str, Any] = {"clear": []}
+    known = tuple(key for key in SetRules.__struct_fields__ if key != "clear")
     for rule in rules:
         key, equals, value = rule.partition("=")
-        if not equals or key not in ("quorum", "deadline_s"):
-            raise ConfigError(f"{rule!r}: {nearest(key, ('quorum', 'deadline_s'))}, written as KEY=VALUE")
-        if value == "none":
+        if not equals or key not in known:
+            raise ConfigError(f"{rule!r}: {nearest(key, known)}, written as KEY=VALUE")
+        if value == "none" and key in get_args(Rule):
             values["clear"].append(key)
         else:
             values[key] = find_setting(key, where=rule).check(value, where=rule, strict=False)
@@ -344,6 +390,19 @@ def _request(run_dir: Path, command: str, **arguments: Any) -> None:
     if not answer.ok:
         raise EngineError(answer.text)
     _say(answer.text or "done")
+
+
+def _confirmed(question: str) -> bool:
+    """Whether the operator says yes.
+
+    Raises:
+        ConfigError: nobody can be asked.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigError("nobody can be asked here; say --yes, or --dry-run to only look")
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _write(lines: Sequence[str]) -> None:

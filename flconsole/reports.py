@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from engine.telemetry import ProcessSample
-from flconsole.figures import UNKNOWN, number
+from flconsole.figures import UNKNOWN, byte_size, number
 from flconsole.narration import about, progress
 from flconsole.runs import RunSummary
 from flconsole.state import Client, Process, RunState
@@ -33,10 +33,11 @@ def runs_table(runs: Sequence[RunSummary]) -> list[str]:
             run.model or UNKNOWN,
             run.dataset or UNKNOWN,
             time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started_at)) if run.started_at else UNKNOWN,
+            byte_size(run.size_bytes),
         )
         for run in runs
     ]
-    return table(("run", "status", "rounds", "accuracy", "model", "data", "started"), rows)
+    return table(("run", "status", "rounds", "accuracy", "model", "data", "started", "size"), rows)
 
 
 def status_json(state: RunState, status: str) -> list[str]:

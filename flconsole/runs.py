@@ -1,5 +1,7 @@
 """The run directories on this machine: finding one, and reading it whole."""
 
+import contextlib
+import os
 from pathlib import Path
 
 import msgspec
@@ -11,6 +13,8 @@ from flconsole.state import RunState, outcome_verb
 from flconsole.supervisor.lock import read_lock
 
 CONFIG_NAME = "config.toml"
+_BLOCK_BYTES = 512
+"""The unit of `st_blocks`, whatever the file system's is."""
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +30,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     dataset: str | None
     started_at: float | None
     run_dir: str
+    size_bytes: int
+    """What it takes on the disk."""
 
 
 def run_dirs(runs_dir: Path) -> list[Path]:
@@ -56,6 +62,16 @@ def find_run(name: str | None, runs_dir: Path) -> Path:
     if len(matches) > 1:
         raise ConfigError(f"{name!r} could be any of {', '.join(path.name for path in matches)}")
     return matches[0]
+
+
+def size_of(folder: Path) -> int:
+    """Bytes that a folder takes on the disk, with all that is in it; links are not followed."""
+    size = 0
+    for here, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # rotated meanwhile
+                size += Path(here, name).lstat().st_blocks * _BLOCK_BYTES
+    return size
 
 
 def read_state(run_dir: Path, *, samples: bool = True) -> RunState:
@@ -92,4 +108,5 @@ def summarize(run_dir: Path) -> RunSummary:
         dataset=started.dataset if started else None,
         started_at=state.started_at,
         run_dir=str(run_dir),
+        size_bytes=size_of(run_dir),
     )

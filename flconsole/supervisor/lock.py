@@ -9,6 +9,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -73,6 +74,32 @@ class SupervisorLock:
             path.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def hold(run_dir: Path) -> Iterator[None]:
+    """Keeps every supervisor away from a run: for whoever makes or removes its directory.
+
+    Raises:
+        RunDirectoryBusy: somebody else holds it.
+        RunDirectoryError: the directory cannot be written.
+    """
+    descriptor = _open_and_lock(run_dir / LOCK_NAME)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_held(run_dir: Path) -> bool:
+    """Whether a process holds the run. For a moment this one does: do not ask where a run may be starting."""
+    if not (run_dir / LOCK_NAME).exists():
+        return False
+    try:
+        with hold(run_dir):
+            return False
+    except RunDirectoryBusy:
+        return True
+
+
 def read_lock(run_dir: Path) -> SupervisorInfo | None:
     """The supervisor of a run, if its process lives; None if there is none or it is gone."""
     try:
@@ -84,7 +111,7 @@ def read_lock(run_dir: Path) -> SupervisorInfo | None:
 
 def _open_and_lock(path: Path) -> int:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         raise RunDirectoryError(f"{path}: {error.strerror}") from error
     try:
@@ -92,10 +119,15 @@ def _open_and_lock(path: Path) -> int:
     except BlockingIOError:
         os.close(descriptor)
         holder = read_lock(path.parent)
-        pid = holder.pid if holder else "unknown"
         raise RunDirectoryBusy(
-            f"{path.parent}: already supervised by pid {pid}; attach to it, or stop it with `flconsole stop`"
+            f"{path.parent}: already supervised by pid {holder.pid}; "
+            "attach to it, or stop it with `flconsole stop`"
+            if holder
+            else f"{path.parent}: just being started, or removed, by another process"
         ) from None
+    if os.fstat(descriptor).st_nlink == 0:
+        os.close(descriptor)
+        raise RunDirectoryError(f"{path.parent}: has just been removed")
     return descriptor
 
 
