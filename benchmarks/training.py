@@ -73,6 +73,7 @@ def memory(kind: str) -> dict[str, float]:
 
 def _our_round(model: str, num_images: int, *, jit: bool = False) -> Callable[[], object]:
     from engine.config import RunConfig  # noqa: PLC0415 - TensorFlow only in the measured process
+    from engine.data import cifar10  # noqa: PLC0415
     from engine.data.randomness import generator  # noqa: PLC0415
     from engine.training.flat_model import read_weights  # noqa: PLC0415
     from engine.training.local_sgd import LocalSgd, plan_batches  # noqa: PLC0415
@@ -81,19 +82,21 @@ def _our_round(model: str, num_images: int, *, jit: bool = False) -> Callable[[]
 
     config = RunConfig(model=model, jit=jit)
     configure(config, index=0)
-    built = build_model(model, seed=1, input_shape=(32, 32, 3), classes=10)
-    sgd, base, rng = LocalSgd(built, _images(num_images), config), read_weights(built).vector, generator(1)
-    return lambda: sgd.train(base, plan_batches(num_images, config.batch_size, 1, rng), rng)
+    built = build_model(model, seed=1, spec=cifar10.SPEC)
+    sgd, base, rng = LocalSgd(built, cifar10.SPEC, config), read_weights(built).vector, generator(1)
+    examples = sgd.place(_images(num_images))
+    return lambda: sgd.train(base, examples, plan_batches(num_images, config.batch_size, 1, rng), rng)
 
 
 def _fit_round(model: str, num_images: int) -> Callable[[], object]:
     import keras  # noqa: PLC0415 - TensorFlow only in the measured process
 
     from engine.config import RunConfig  # noqa: PLC0415
+    from engine.data import cifar10  # noqa: PLC0415
     from engine.training.models import build_model  # noqa: PLC0415
 
     config = RunConfig()
-    built = build_model(model, seed=1, input_shape=(32, 32, 3), classes=10)
+    built = build_model(model, seed=1, spec=cifar10.SPEC)
     built.compile(
         keras.optimizers.SGD(config.learning_rate, config.momentum),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

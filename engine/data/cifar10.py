@@ -50,7 +50,7 @@ class Cifar10:
     spec: DataSpec = SPEC
 
     def train_labels(self) -> Labels:
-        return np.concatenate([read_batch(self.folder / batch).y for batch in TRAIN_BATCHES])
+        return np.concatenate([read_batch(self.folder / batch)[1] for batch in TRAIN_BATCHES])
 
     def train_rows(self, indices: Indices) -> Images:
         images = np.empty((len(indices), 32, 32, 3), np.uint8)
@@ -69,7 +69,7 @@ class Cifar10:
         return Examples(np.ascontiguousarray(x), y)
 
 
-def read_batch(path: Path) -> Examples:
+def read_batch(path: Path) -> tuple[Images, Labels]:
     """Reads one batch file; the images are an NHWC view of its channel-major rows.
 
     Raises:
@@ -85,7 +85,7 @@ def read_batch(path: Path) -> Examples:
         )
     if len(labels) != len(rows.values):
         raise DataError(f"{path}: {len(rows.values)} images and {len(labels)} labels; expected as many")
-    return Examples(rows.values.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(labels, np.int32))
+    return rows.values.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(labels, np.int32)
 
 
 def _field(path: Path, content: Any, name: str) -> Any:

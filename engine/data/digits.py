@@ -31,10 +31,12 @@ class Digits:
     spec: DataSpec = SPEC
 
     def train_labels(self) -> Labels:
-        return _read().y[_order()[HELD_OUT:]]
+        _, y = _read()
+        return y[_order()[HELD_OUT:]]
 
     def train_rows(self, indices: Indices) -> Images:
-        return _enlarge(_read().x[_order()[HELD_OUT:][indices]])
+        x, _ = _read()
+        return _enlarge(x[_order()[HELD_OUT:][indices]])
 
     def held_out(self) -> Examples:
         x, y = _read()
@@ -43,11 +45,11 @@ class Digits:
 
 
 def _order() -> Indices:
-    return generator(_SPLIT_SEED, "digits", "split").permutation(len(_read().y))
+    return generator(_SPLIT_SEED, "digits", "split").permutation(len(_read()[1]))
 
 
 @functools.cache
-def _read() -> Examples:
+def _read() -> tuple[Images, Labels]:
     """The 8x8 images (values 0 to 16) and their labels."""
     package = importlib.util.find_spec("sklearn")
     if package is None or package.origin is None:
@@ -59,7 +61,7 @@ def _read() -> Examples:
         raise DataError(f"{path}: {error}; expected scikit-learn's digits") from None
     if table.ndim != 2 or table.shape[1] != 65:
         raise DataError(f"{path}: a table of shape {table.shape}; expected 64 pixels and a label in each row")
-    return Examples(table[:, :64].reshape(-1, 8, 8, 1), table[:, 64].astype(np.int32))
+    return table[:, :64].reshape(-1, 8, 8, 1), table[:, 64].astype(np.int32)
 
 
 def _enlarge(small: Images) -> Images:

@@ -24,8 +24,28 @@ def require_gpu(config: RunConfig, gpu: int) -> None:
         raise ConfigError(f"--gpu {gpu}: TensorFlow sees {num_gpus() or 'no'} GPUs on this machine")
 
 
+def open_trainers(config: RunConfig, *, gpu: int | None = None) -> Callable[[str, int], Trainer]:
+    """What opens the trainers of all clients of one process: `open(client, part)`.
+
+    With Keras they share one model, which is built, and its training compiled, for the first of them: only
+    one may train at a time. What each computes is what it would compute in a process of its own.
+
+    Args:
+        config: of the run.
+        gpu: the GPU to train on; None for one by the first trainer's part.
+
+    Returns:
+        A function that raises as `open_trainer` does.
+    """
+    if config.trainer == "null":
+        return lambda _, part: NullTrainer(config, part=part)
+    from engine.training.keras import KerasTrainers  # noqa: PLC0415 - loads TensorFlow, seconds and 300 MB
+
+    return KerasTrainers(config, gpu=gpu)
+
+
 def open_trainer(config: RunConfig, *, client: str, part: int, gpu: int | None = None) -> Trainer:
-    """The trainer of one client on its part of the data.
+    """The trainer of one client on its part of the data, in a process of its own.
 
     Args:
         config: of the run.
@@ -38,11 +58,7 @@ def open_trainer(config: RunConfig, *, client: str, part: int, gpu: int | None =
         DataError: the part cannot be loaded.
         TrainingError: TensorFlow does not start on this host.
     """
-    if config.trainer == "null":
-        return NullTrainer(config, part=part)
-    from engine.training.keras import KerasTrainer  # noqa: PLC0415 - loads TensorFlow, seconds and 300 MB
-
-    return KerasTrainer(config, client=client, part=part, gpu=gpu)
+    return open_trainers(config, gpu=gpu)(client, part)
 
 
 def open_evaluator(

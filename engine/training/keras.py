@@ -13,16 +13,16 @@ from engine.core.update import TrainingMetrics
 from engine.core.weights import Layout, Vector, Weights
 from engine.data import (
     Examples,
-    image_shape,
+    data_spec,
     load_held_out,
     load_labels,
     load_part,
-    num_classes,
     split_local_test,
 )
 from engine.data.randomness import generator, training_generator
 from engine.errors import ConfigError, TrainingError
 from engine.training.adaptation import ReadCheckpoint, start_from
+from engine.training.augmentation import require_images
 from engine.training.base import Evaluation, LocalResult
 from engine.training.flat_model import read_layout, read_weights, write_weights
 from engine.training.local_sgd import LocalSgd, plan_batches
@@ -30,42 +30,64 @@ from engine.training.models import build_model
 from engine.training.runtime import configure
 
 _EVALUATION_BATCH = 250
-"""Images evaluated at once: enough to keep the processor busy, few enough for a CNN's activations."""
+"""Examples evaluated at once: enough to keep the processor busy, few enough for a CNN's activations."""
 
 
-class KerasTrainer:
-    """Local training of one client.
+class KerasTrainers:
+    """Opens the trainers of one process: they share one model, and training that is compiled once.
+
+    Both are made for the first of them. Only one may train at a time.
 
     Args:
         config: of the run.
-        client: this client's id.
-        part: which part of the data is its own.
-        gpu: the GPU to train on; None for one by its part.
-
-    Raises:
-        ConfigError: the model cannot be built.
-        DataError: the part cannot be loaded.
-        TrainingError: TensorFlow does not start on this host.
+        gpu: the GPU to train on; None for one by the first trainer's part.
     """
 
-    def __init__(self, config: RunConfig, *, client: str, part: int, gpu: int | None = None) -> None:
-        configure(config, index=part if gpu is None else gpu)
-        self._config = config
-        x, y = load_part(config, part)
+    def __init__(self, config: RunConfig, *, gpu: int | None = None) -> None:
+        self._config, self._gpu = config, gpu
+        self._shared: _SharedModel | None = None
+
+    def __call__(self, client: str, part: int) -> "KerasTrainer":
+        """The trainer of one client on its part of the data.
+
+        Raises:
+            ConfigError: the model cannot be built.
+            DataError: the part cannot be loaded.
+            TrainingError: TensorFlow does not start on this host.
+        """
+        if self._shared is None:
+            configure(self._config, index=part if self._gpu is None else self._gpu)
+        examples = load_part(self._config, part)
+        with _training_errors(client):
+            if self._shared is None:
+                self._shared = _SharedModel(self._config)
+            return KerasTrainer(self._shared, self._config, examples, part=part)
+
+
+class _SharedModel:
+    """What all trainers of a process have in common."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.model = build_run_model(config)
+        self.layout = read_layout(self.model)
+        self.sgd = LocalSgd(self.model, data_spec(config), config)
+
+
+class KerasTrainer:
+    """Local training of one client; `KerasTrainers` makes it."""
+
+    def __init__(self, shared: _SharedModel, config: RunConfig, examples: Examples, *, part: int) -> None:
+        self._shared, self._config = shared, config
+        x, y = examples
         apart_rng = generator(config.seed, "local test", part)
         rows, apart = split_local_test(len(y), config.local_test_fraction, apart_rng)
-        with _training_errors(client):
-            self._model = build_run_model(config)
-            self._layout = read_layout(self._model)
-            self._num_examples = len(rows)
-            self._local_test = Examples(x[apart], y[apart])
-            self._sgd = LocalSgd(
-                self._model, Examples(x[rows], y[rows]) if len(apart) else Examples(x, y), config
-            )
+        self._num_examples = len(rows)
+        self._local_test = Examples(x[apart], y[apart])
+        self._examples = shared.sgd.place(Examples(x[rows], y[rows]) if len(apart) else examples)
 
     @property
     def layout(self) -> Layout:
-        return self._layout
+        return self._shared.layout
 
     @property
     def num_examples(self) -> int:
@@ -75,14 +97,14 @@ class KerasTrainer:
         self, base: Vector, *, client: str, round_number: int, delta: Vector, repeat: int = 0
     ) -> LocalResult:
         """See `Trainer.train`."""
-        config = self._config
+        config, shared = self._config, self._shared
         rng = training_generator(config.seed, "train", client, round_number, repeat)
         batches = plan_batches(self._num_examples, config.batch_size, config.local_epochs, rng)
         with _training_errors(client):
-            outcome = self._sgd.train(base, batches, rng)
+            outcome = shared.sgd.train(base, self._examples, batches, rng)
             test_accuracy = None
             if len(self._local_test.y):
-                test_accuracy = evaluate_model(self._model, outcome.vector, self._local_test).accuracy
+                test_accuracy = evaluate_model(shared.model, outcome.vector, self._local_test).accuracy
         np.subtract(outcome.vector, base, out=delta)
         metrics = TrainingMetrics(
             train_loss=outcome.loss, train_accuracy=outcome.accuracy, test_accuracy=test_accuracy
@@ -162,15 +184,16 @@ def _evaluate_batch(model: keras.Model, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.
 
 
 def build_run_model(config: RunConfig) -> keras.Model:
-    """The model of a run for the shape of its images and the number of its classes.
+    """The model of a run, for its data.
 
     Raises:
-        ConfigError: it cannot be built.
+        ConfigError: it cannot be built, or it or the augmentation is not for such data.
         DataError: the user's data cannot be loaded.
     """
-    return build_model(
-        config.model, seed=config.seed, input_shape=image_shape(config), classes=num_classes(config)
-    )
+    spec = data_spec(config)
+    if config.augmentation != "none":
+        require_images(spec)
+    return build_model(config.model, seed=config.seed, spec=spec)
 
 
 def _read_start(path: Path, read_checkpoint: ReadCheckpoint | None) -> Weights:

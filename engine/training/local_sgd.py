@@ -4,7 +4,9 @@ SGD with momentum, and decoupled weight decay (Loshchilov and Hutter 2019), whic
 
     v <- momentum * v + gradient;   w <- w - learning_rate * (v + weight_decay * w)
 
-The momentum starts at zero in each call.
+The momentum starts at zero in each call. The gradient is that of the mean loss over the examples of a batch;
+with `class_weighting = "balanced"` each loss is multiplied by the weight of its class, as `class_weight` of
+`keras.Model.fit` does. The loss that is reported is the plain mean in either case, so that runs compare.
 """
 
 from collections.abc import Sequence
@@ -17,12 +19,13 @@ from numpy.typing import NDArray
 
 from engine.config import RunConfig
 from engine.core.weights import Vector
-from engine.data import Examples
+from engine.data import DataSpec, Examples
+from engine.training.augmentation import flip_crop
+from engine.training.class_weights import balanced_class_weights
 from engine.training.flat_model import read_layout, split_variables
 from engine.training.runtime import return_free_memory
 
 Tensors = list[tf.Tensor]
-TensorPair = tuple[tf.Tensor, tf.Tensor]
 
 
 class Batches(NamedTuple):
@@ -32,6 +35,15 @@ class Batches(NamedTuple):
     """Shape (steps, batch size)."""
     weights: NDArray[np.float32]
     """Same shape: 1, or 0 for an example that only fills a batch up."""
+
+
+class TrainingSet(NamedTuple):
+    """One client's examples, on the device."""
+
+    x: tf.Tensor
+    y: tf.Tensor
+    class_weights: tf.Tensor
+    """Shape (classes,)."""
 
 
 class LocalOutcome(NamedTuple):
@@ -56,34 +68,48 @@ def plan_batches(num_examples: int, batch_size: int, epochs: int, rng: np.random
 
 
 class LocalSgd:
-    """Trains `model` on `examples`, compiled once for all rounds.
+    """Trains `model`, compiled once for all rounds and all clients of a process.
 
     Args:
         model: emits logits; its variables' values are not used, apart from those that are fixed.
-        examples: copied to the device, uint8.
-        config: learning rate, momentum, weight decay, and whether XLA compiles.
+        spec: what the examples are.
+        config: learning rate, momentum, weight decay, class weighting, augmentation, and whether XLA
+            compiles (once for each number of examples, then: XLA knows no open shapes).
     """
 
-    def __init__(self, model: keras.Model, examples: Examples, config: RunConfig) -> None:
+    def __init__(self, model: keras.Model, spec: DataSpec, config: RunConfig) -> None:
         self._model = model
+        self._spec = spec
         self._config = config
         self._in_vector, _, self._seeds = split_variables(model)
         self._sizes = [tensor.size for tensor in read_layout(model).tensors]
-        self._x, self._y = tf.constant(examples.x), tf.constant(examples.y)
         self._is_compiled = False
-        self._run = tf.function(self._train, jit_compile=config.jit, autograph=False)
+        self._run = tf.function(self._train, self._signature(), jit_compile=config.jit, autograph=False)
 
-    def train(self, base: Vector, batches: Batches, rng: np.random.Generator) -> LocalOutcome:
+    def place(self, examples: Examples) -> TrainingSet:
+        """Copies one client's examples to the device."""
+        classes = self._spec.classes
+        if self._config.class_weighting == "balanced":
+            class_weights = balanced_class_weights(examples.y, classes)
+        else:
+            class_weights = np.ones(classes, np.float32)
+        return TrainingSet(tf.constant(examples.x), tf.constant(examples.y), tf.constant(class_weights))
+
+    def train(
+        self, base: Vector, examples: TrainingSet, batches: Batches, rng: np.random.Generator
+    ) -> LocalOutcome:
         """Trains from `base` over all of `batches`.
 
         Args:
             base: the model's vector; not changed.
-            batches: see `plan_batches`.
-            rng: gives every seed state of the model (dropout) its value.
+            examples: from `place`.
+            batches: rows of `examples`; see `plan_batches`.
+            rng: gives every seed state of the model (dropout) its value, and the augmentation its seed.
         """
         seeds = [tf.constant(rng.integers(0, 2**31, tuple(v.shape)), dtype=v.dtype) for v in self._seeds]
-        rows, weights = tf.constant(batches.rows), tf.constant(batches.weights)
-        vector, sums = self._run(tf.constant(base), seeds, (self._x, self._y), (rows, weights))
+        image_seed = tf.constant(rng.integers(0, 2**31), tf.int32)
+        placed = Batches(*map(tf.constant, batches))
+        vector, sums = self._run(tf.constant(base), seeds, image_seed, examples, placed)
         if not self._is_compiled:
             self._is_compiled = True
             return_free_memory()
@@ -91,28 +117,50 @@ class LocalSgd:
         loss, accuracy = sums.numpy() / count
         return LocalOutcome(vector.numpy(), float(loss), float(accuracy))
 
+    def _signature(self) -> tuple[Any, ...]:
+        """Of `_train`, traced once: open are the numbers of examples, of steps and of examples in a step."""
+        dtype = tf.uint8 if self._spec.is_image else tf.float32
+        return (
+            tf.TensorSpec([sum(self._sizes)], tf.float32),
+            [tf.TensorSpec(v.shape, v.dtype) for v in self._seeds],
+            tf.TensorSpec([], tf.int32),
+            TrainingSet(
+                tf.TensorSpec([None, *self._spec.input_shape], dtype),
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([self._spec.classes], tf.float32),
+            ),
+            Batches(tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None], tf.float32)),
+        )
+
     def _train(
-        self, base: tf.Tensor, seeds: Tensors, examples: TensorPair, batches: TensorPair
-    ) -> TensorPair:
+        self, base: tf.Tensor, seeds: Tensors, image_seed: tf.Tensor, examples: TrainingSet, batches: Batches
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """The graph of `train`: the local vector, and the sums of loss and of correct answers."""
-        (x, y), (rows, weights) = examples, batches
         trainable, others = self._unpack(base, seeds)
         momenta = [tf.zeros_like(w) for w in trainable]
 
         def step(number: tf.Tensor, state: Any, sums: tf.Tensor) -> tuple[Any, ...]:
-            row = rows[number]
-            state, metrics = self._step(state, tf.gather(x, row), tf.gather(y, row), weights[number])
+            row, weights = batches.rows[number], batches.weights[number]
+            x, y = tf.gather(examples.x, row), tf.gather(examples.y, row)
+            if self._config.augmentation == "flip_crop":
+                x = flip_crop(x, tf.stack([image_seed, number]))
+            objective_weights = weights
+            if self._config.class_weighting == "balanced":
+                objective_weights = weights * tf.gather(examples.class_weights, y)
+            state, metrics = self._step(state, x, y, weights, objective_weights)
             return number + 1, state, sums + metrics
 
         _, (trainable, _, others), sums = tf.while_loop(
-            lambda number, *_: number < tf.shape(rows)[0],
+            lambda number, *_: number < tf.shape(batches.rows)[0],
             step,
             (tf.constant(0), (trainable, momenta, others), tf.zeros(2)),
             parallel_iterations=1,
         )
         return self._pack(trainable, others), sums
 
-    def _step(self, state: Any, x: tf.Tensor, y: tf.Tensor, weights: tf.Tensor) -> tuple[Any, tf.Tensor]:
+    def _step(
+        self, state: Any, x: tf.Tensor, y: tf.Tensor, weights: tf.Tensor, objective_weights: tf.Tensor
+    ) -> tuple[Any, tf.Tensor]:
         """One batch; the metrics are the sums of loss and correct answers over it."""
         trainable, momenta, others = state
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -120,13 +168,14 @@ class LocalSgd:
             logits, others, penalties = self._model.stateless_call(
                 trainable, others, tf.cast(x, tf.float32), training=True, return_losses=True
             )
-            losses = weights * tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
-            objective = tf.add_n([tf.reduce_sum(losses) / tf.reduce_sum(weights), *penalties])
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+            mean = tf.reduce_sum(objective_weights * losses) / tf.reduce_sum(weights)
+            objective = tf.add_n([mean, *penalties])
         gradients = tape.gradient(objective, trainable, unconnected_gradients="zero")
         trainable, momenta = self._descend(trainable, momenta, gradients)
         hits = tf.cast(tf.argmax(logits, 1, tf.int32) == y, tf.float32)
         return (trainable, momenta, list(others)), tf.stack(
-            [tf.reduce_sum(losses), tf.reduce_sum(weights * hits)]
+            [tf.reduce_sum(weights * losses), tf.reduce_sum(weights * hits)]
         )
 
     def _descend(self, weights: Tensors, momenta: Tensors, gradients: Tensors) -> tuple[Tensors, Tensors]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import layers
 
+from engine.data import DataSpec
 from engine.data.user import import_function
 from engine.errors import ConfigError
 
@@ -57,20 +58,24 @@ def create_cnn_model(input_shape: Shape = (32, 32, 3), classes: int = 10) -> ker
     )
 
 
-def build_model(name: str, *, seed: int, input_shape: Shape, classes: int) -> keras.Model:
-    """Builds the model `name` of a configuration; its initial values depend on `seed` alone.
+def build_model(name: str, *, seed: int, spec: DataSpec) -> keras.Model:
+    """Builds the model `name` of a configuration for such data; its initial values depend on `seed` alone.
 
     Keras' name counters start anew, so that a layer without a name of its own is called the same in every
     process; its global random state is seeded.
 
     Raises:
-        ConfigError: it cannot be imported, it raised, or it does not map images to `classes` logits.
+        ConfigError: it cannot be imported, it raised, it is not for such data, or it does not map them to
+            logits, one for each class.
     """
+    classes = spec.classes
+    if name in _BUILT_IN and not spec.is_image:
+        raise ConfigError(f"model = {name!r} is for images; for {spec} name one of your own, module:function")
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     create = _BUILT_IN.get(name) or import_function(name, key="model")
     try:
-        model = create(input_shape, classes)
+        model = create(spec.input_shape, classes)
     except (Exception, SystemExit) as error:  # the user's may raise anything; it is reported, not hidden
         raise ConfigError(f"model = {name!r}: {type(error).__name__}: {error}") from error
     if not isinstance(model, keras.Model) or not model.built:
@@ -94,7 +99,7 @@ def _ends_in_probabilities(last: keras.Layer) -> bool:
     return isinstance(last, layers.Softmax) or getattr(last, "activation", None) in makes_them
 
 
-_BUILT_IN: dict[str, Callable[[Shape, int], keras.Model]] = {
+_BUILT_IN: dict[str, Callable[..., keras.Model]] = {
     "lenet": create_lenet_model,
     "cnn": create_cnn_model,
 }

@@ -41,9 +41,11 @@ def prepare(config: RunConfig) -> Prepared:
         )
     dataset, stand_in = resolve_dataset(config.dataset, fetch=fetch_cifar10)
     config = msgspec.structs.replace(config, dataset=dataset)
-    examples = sum(map(len, load_labels(config)))
     if len(load_held_out(config).y) == 0:
         raise DataError(f"dataset = {dataset!r}: no held-out examples to evaluate the global model on")
+    examples = sum(map(len, load_labels(config)))
+    if dataset == "digits" and config.augmentation == "flip_crop":
+        sys.stderr.write("warning: augmentation = 'flip_crop' mirrors digits: most are none any more\n")
     return Prepared(
         dataset=dataset, stand_in=stand_in, examples=examples, num_parameters=_num_parameters(config)
     )

@@ -6,12 +6,14 @@ import pytest
 
 from engine.config import RunConfig
 from engine.core.weights import Role
-from engine.data import Examples
+from engine.data import DataSpec, Examples
 from engine.data.randomness import generator
 from engine.training.flat_model import read_layout, read_weights, write_weights
 from engine.training.local_sgd import LocalSgd, plan_batches
 
 pytestmark = pytest.mark.tensorflow
+
+SPEC = DataSpec((4, 4, 1), is_image=True, classes=3)
 
 
 def small_model():
@@ -32,8 +34,8 @@ def examples(count):
 
 
 def train(model, data, batches, **settings):
-    config = RunConfig(**settings)
-    return LocalSgd(model, data, config).train(read_weights(model).vector, batches, generator(1, "seeds"))
+    sgd = LocalSgd(model, SPEC, RunConfig(**settings))
+    return sgd.train(read_weights(model).vector, sgd.place(data), batches, generator(1, "seeds"))
 
 
 def train_with_keras(model, data, batches, *, momentum, weight_decay=None):

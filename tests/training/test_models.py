@@ -4,12 +4,15 @@ import keras
 import numpy as np
 import pytest
 
+from engine.data import DataSpec
 from engine.errors import ConfigError
 from engine.training.flat_model import read_layout, read_weights
 from engine.training.layouts import static_layout
 from engine.training.models import build_model, create_cnn_model, create_lenet_model
 
 pytestmark = pytest.mark.tensorflow
+
+SPEC = DataSpec((32, 32, 3), is_image=True, classes=10)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +28,7 @@ def test_the_static_layout_is_the_models(name, create, size):
 
 def test_the_seed_decides_the_initial_values():
     def vector(seed):
-        return read_weights(build_model("lenet", seed=seed, input_shape=(32, 32, 3), classes=10)).vector
+        return read_weights(build_model("lenet", seed=seed, spec=SPEC)).vector
 
     assert np.array_equal(vector(1), vector(1))
     assert not np.array_equal(vector(1), vector(2))
@@ -50,7 +53,7 @@ def user_model(tmp_path, monkeypatch):
     def build(name, body):
         source = f"import keras\n\ndef model(input_shape, classes):\n    {body}\n"
         (tmp_path / f"{name}.py").write_text(source)
-        return build_model(f"{name}:model", seed=1, input_shape=(32, 32, 3), classes=10)
+        return build_model(f"{name}:model", seed=1, spec=SPEC)
 
     return build
 
@@ -79,3 +82,10 @@ def test_a_layer_without_a_name_is_called_the_same_each_time(user_model):
 def test_what_is_no_classifier_is_refused(user_model, body, expected):
     with pytest.raises(ConfigError, match=expected):
         user_model(f"wrong_{abs(hash(body))}", body)
+
+
+@pytest.mark.parametrize("shape", [(30,), (32, 32, 3)])
+@pytest.mark.parametrize("name", ["lenet", "cnn"])
+def test_a_built_in_model_is_for_images_alone(name, shape):
+    with pytest.raises(ConfigError, match=rf"model = '{name}' is for images; for features of shape"):
+        build_model(name, seed=1, spec=DataSpec(shape, is_image=False, classes=2))
