@@ -30,6 +30,9 @@ DEFAULT_INTERVAL_S = 10.0
 MAX_KEPT_UPDATES = 4
 """Updates of one client that are in no checkpoint yet: it keeps them all, and trains on below this number."""
 
+MAX_STALENESS = 1000
+"""Most rounds by which the base of an update may be allowed to be behind."""
+
 MAX_TOTAL_EXAMPLES = 2**21 - 1
 """Most examples that one round's exact sum can weigh (see `engine.core.exact_sum`)."""
 
@@ -43,7 +46,7 @@ Fraction = Annotated[float, Meta(ge=0, le=1)]
 NonNegativeFloat = Annotated[float, Meta(ge=0)]
 NonNegativeInt = Annotated[int, Meta(ge=0)]
 
-_ONLY_IN_MODE = {
+MODES_OF_KEY = {
     "quorum": ("sync",),
     "deadline_s": ("sync",),
     "clients_per_round": ("sync",),
@@ -87,7 +90,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     place. The default is half of the clients, at least one."""
     training_interval_seconds: NonNegativeFloat = 0.0
     """With `timed` and `buffered`: least seconds from a client's training to its next."""
-    max_staleness: PositiveInt = 50
+    max_staleness: Annotated[int, Meta(ge=1, le=MAX_STALENESS)] = 50
     """With `timed` and `buffered`: rounds by which an update's base may be behind."""
     start_timeout_s: PositiveFloat = 120.0
     """Seconds round 1 waits for all clients before it starts with those that joined, quorum permitting, and a
@@ -262,7 +265,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def _mode_problems(self) -> list[str]:
         problems = [
             f"{key} belongs to mode = {' or '.join(map(repr, modes))}; this run's is {self.mode!r}"
-            for key, modes in _ONLY_IN_MODE.items()
+            for key, modes in MODES_OF_KEY.items()
             if self.mode not in modes and getattr(self, key)
         ]
         if self.over_selection > 1 and self.clients_per_round is None:

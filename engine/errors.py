@@ -108,7 +108,8 @@ class UpdateRejected(EngineError):
 
     Args:
         reason: one of `wrong_run`, `round_closed`, `wrong_round`, `wrong_base`, `wrong_layout`,
-            `not_in_cohort`, `not_finite`, `out_of_range`, `bad_num_examples`, `duplicate`.
+            `not_in_cohort`, `not_a_member`, `too_stale`, `round_full`, `not_finite`, `out_of_range`,
+            `norm_too_large`, `bad_num_examples`, `duplicate`, `counted`.
         detail: what was expected and what came.
     """
 

@@ -1,6 +1,6 @@
-"""Keeps an update until its round is closed, and sends it until the server says that it holds it."""
+"""Keeps updates until a checkpoint holds them, and sends each until the server says that it holds it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from engine.core.update import ClientUpdate
@@ -13,11 +13,15 @@ from engine.transport.base import MODEL_UPDATES, Delivery, Transport, place_of
 
 FIRST_PATIENCE_S = 10.0
 LONGEST_PATIENCE_S = 120.0
+HELD = ("held", "duplicate")
+"""Verdicts that mean: the server has it."""
+COUNTED = "counted"
+"""The verdict that means: it is in a model already."""
 DAMAGE_PAUSE_S = 1.0
 """Before an update is repeated that was damaged on its way."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Parcel:
     frame: Bytes
     header: TransferHeader
@@ -30,90 +34,120 @@ class _Parcel:
 
 
 class Outbox:
-    """At most one update: that of the newest round this client has trained for.
+    """The newest updates of one client, oldest first.
 
     Args:
         client: this client's id.
         run: the run's id.
         codec: how deltas are encoded.
+        most: updates that are kept; one more pushes the oldest out.
         transport: where to send.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, *, client: str, run: str, codec: str, transport: Transport, clock: Callable[[], float]
+        self,
+        *,
+        client: str,
+        run: str,
+        codec: str,
+        most: int = 1,
+        transport: Transport,
+        clock: Callable[[], float],
     ) -> None:
-        self._client, self._run, self._codec = client, run, codec
+        self._client, self._run, self._codec, self._most = client, run, codec, most
         self._transport, self._clock = transport, clock
         self._place = place_of(MODEL_UPDATES, client)
-        self._parcel: _Parcel | None = None
-        self._buffer: Bytes | None = None
+        self._parcels: list[_Parcel] = []
+        self._spare: Bytes | None = None
+        """Memory of a frame that is not kept any more."""
 
     def put(self, update: ClientUpdate, layout: Layout, epoch: int, train_s: float) -> None:
-        """Encodes an update and sends it; the one before it is forgotten.
+        """Encodes an update and sends it.
 
         Args:
-            update: for the open round.
+            update: from the newest model that this client has.
             layout: of the global model.
-            epoch: of the server that opened the round.
+            epoch: of the server that published it.
             train_s: seconds of training; beside the frame, which holds no times.
         """
+        self._keep(self._parcels[-self._most + 1 :] if self._most > 1 else [])
         about = FrameMetadata.of_update(update, layout, run=self._run, codec=self._codec)
-        frame = encode_frame(about, update.delta, buffer=self._buffer)
-        self._buffer = frame if frame.base is None else frame.base
+        frame = encode_frame(about, update.delta, buffer=self._spare)
+        self._spare = None
         header = TransferHeader.of_frame(frame, about, epoch=epoch)
-        self._parcel = _Parcel(frame, header, update.base_digest, train_s)
-        self._send(self._parcel)
+        parcel = _Parcel(frame, header, update.base_digest, train_s)
+        self._parcels.append(parcel)
+        self._send(parcel)
 
     @property
     def is_waiting(self) -> bool:
         """Whether an update has been sent that the server does not hold yet."""
-        return self._parcel is not None and not self._parcel.is_held
+        return any(not parcel.is_held for parcel in self._parcels)
+
+    @property
+    def num_kept(self) -> int:
+        """Updates that are in no checkpoint yet, as far as this client knows."""
+        return len(self._parcels)
 
     def has(self, round_number: int, base_digest: str) -> bool:
-        """Whether it keeps the update of this round from this base."""
-        parcel = self._parcel
-        return parcel is not None and (parcel.header.round, parcel.base_digest) == (round_number, base_digest)
+        """Whether it keeps an update of this round from this base."""
+        return any((p.header.round, p.base_digest) == (round_number, base_digest) for p in self._parcels)
 
-    def send_again(self) -> None:
-        """The server does not hold what is kept: sends it at once."""
-        if self._parcel is not None:
-            self._parcel.is_held, self._parcel.patience_s = False, FIRST_PATIENCE_S
-            self._send(self._parcel)
+    def send_again(self, held: Collection[str] = ()) -> None:
+        """Sends at once what is kept, but for the transfers that the server holds."""
+        for parcel in self._parcels:
+            parcel.is_held, parcel.patience_s = parcel.header.transfer in held, FIRST_PATIENCE_S
+            if not parcel.is_held:
+                self._send(parcel)
 
     def send_due(self) -> None:
         """Sends again what got no receipt in time or was not taken by the broker.
 
         Nothing is repeated while it is still on its way, however slow: time counts from its arrival.
         """
-        parcel = self._parcel
-        if parcel is None or parcel.is_held:
-            return
+        for parcel in self._parcels:
+            if not parcel.is_held:
+                self._send_if_due(parcel)
+
+    def note_receipt(self, transfer: str, verdict: str) -> bool:
+        """Takes a receipt; True if the update was refused for good, and is forgotten."""
+        parcel = next((p for p in self._parcels if p.header.transfer == transfer), None)
+        if parcel is None:
+            return False
+        if verdict in HELD:
+            parcel.is_held = True
+            return False
+        if verdict == COUNTED:
+            self.forget((transfer,))
+            return False
+        if verdict == DigestMismatch.reason:  # damaged on its way: what is kept here is whole
+            parcel.send_again_at = min(parcel.send_again_at, self._clock() + DAMAGE_PAUSE_S)
+            return False
+        self.forget((transfer,))
+        return True
+
+    def forget(self, transfers: Collection[str]) -> None:
+        """These updates are in a checkpoint, or refused: they are not needed any more."""
+        self._keep([parcel for parcel in self._parcels if parcel.header.transfer not in transfers])
+
+    def forget_until(self, round_number: int) -> None:
+        """No update of this round, or of one before it, is needed any more."""
+        self._keep([parcel for parcel in self._parcels if parcel.header.round > round_number])
+
+    def _keep(self, parcels: list[_Parcel]) -> None:
+        for parcel in self._parcels:
+            if parcel not in parcels:
+                self._spare = parcel.frame if parcel.frame.base is None else parcel.frame.base
+        self._parcels = parcels
+
+    def _send_if_due(self, parcel: _Parcel) -> None:
         failed = any(delivery.error is not None for delivery in parcel.deliveries)
         if not failed and not all(delivery.done for delivery in parcel.deliveries):
             parcel.send_again_at = self._clock() + parcel.patience_s
         elif failed or self._clock() >= parcel.send_again_at:
             parcel.patience_s = min(2 * parcel.patience_s, LONGEST_PATIENCE_S)
             self._send(parcel)
-
-    def note_receipt(self, transfer: str, verdict: str) -> bool:
-        """Takes a receipt; True if the update was refused for good, and is forgotten."""
-        parcel = self._parcel
-        if parcel is None or parcel.header.transfer != transfer:
-            return False
-        if verdict in ("held", "duplicate"):
-            parcel.is_held = True
-            return False
-        if verdict == DigestMismatch.reason:  # damaged on its way: what is kept here is whole
-            parcel.send_again_at = min(parcel.send_again_at, self._clock() + DAMAGE_PAUSE_S)
-            return False
-        self._parcel = None
-        return True
-
-    def note_closed(self, round_number: int) -> None:
-        """The checkpoint of a round is durable: its update is not needed any more."""
-        if self._parcel is not None and self._parcel.header.round <= round_number:
-            self._parcel = None
 
     def _send(self, parcel: _Parcel) -> None:
         parcel.send_again_at = self._clock() + parcel.patience_s

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.client.schedule import Assignment
 from engine.core.update import ClientUpdate
 from engine.core.weights import Layout, Weights
 from engine.errors import LayoutMismatch
@@ -16,9 +17,8 @@ from engine.training.base import Trainer
 class Task(NamedTuple):
     """One local training."""
 
-    round: int
+    assignment: Assignment
     base: Weights
-    base_digest: str
 
 
 class Trained(NamedTuple):
@@ -67,20 +67,23 @@ class TrainerThread:
             trainer = self._open_trainer()
             while True:
                 task = self._tasks.get()
-                round_number = task.round
+                round_number = task.assignment.round
                 self._results.put(self._train(trainer, task))
         except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it
             self._results.put(Trained(round_number, None, 0.0, error))
 
     def _train(self, trainer: Trainer, task: Task) -> Trained:
         _check_layout(trainer.layout, task.base.layout)
+        round_number, base_digest, repeat = task.assignment
         started = self._clock()
         delta = np.empty(trainer.layout.size, np.float32)
-        result = trainer.train(task.base.vector, client=self._client, round_number=task.round, delta=delta)
-        update = ClientUpdate(
-            self._client, task.round, task.base_digest, result.num_examples, delta, result.metrics
+        result = trainer.train(
+            task.base.vector, client=self._client, round_number=round_number, delta=delta, repeat=repeat
         )
-        return Trained(task.round, update, self._clock() - started)
+        update = ClientUpdate(
+            self._client, round_number, base_digest, result.num_examples, delta, result.metrics, repeat
+        )
+        return Trained(round_number, update, self._clock() - started)
 
 
 def _check_layout(ours: Layout, theirs: Layout) -> None:

@@ -66,12 +66,17 @@ class ExactSum:
         """Examples behind the updates in the sum."""
         return self._num_examples
 
-    def add(self, delta: Vector, num_examples: int) -> None:
-        """Adds num_examples * delta.
+    def add(self, delta: Vector, num_examples: int, scale: float = 1.0) -> None:
+        """Adds num_examples * scale * delta.
+
+        Args:
+            delta: of the sum's size.
+            num_examples: what the update weighs; the mean is divided by their total, whatever the scale.
+            scale: from 0 to 1, for example what FedBuff makes of a stale update.
 
         Raises:
-            OutOfRange: a value is not finite or beyond MAX_ABS_DELTA, or the examples are less than one or
-                together more than MAX_TOTAL_EXAMPLES. The sum is as it was before.
+            OutOfRange: a value is not finite or beyond MAX_ABS_DELTA, the scale is not from 0 to 1, or the
+                examples are less than one or together more than MAX_TOTAL_EXAMPLES. The sum is as it was.
             LayoutMismatch: the update has another size.
         """
         if delta.shape != self._steps.shape:
@@ -80,12 +85,15 @@ class ExactSum:
             raise OutOfRange(
                 f"{num_examples} examples beside {self._num_examples}; 1 to {MAX_TOTAL_EXAMPLES} in total"
             )
+        if not 0 <= scale <= 1:
+            raise OutOfRange(f"a scale of {scale}; 0 to 1 is allowed")
+        weight = num_examples * scale
         for start in range(0, delta.size, _BLOCK):
             largest = peak(delta[start : start + _BLOCK])
             if not largest <= MAX_ABS_DELTA:
-                self._take_back(delta[:start], num_examples)
+                self._take_back(delta[:start], weight)
                 raise OutOfRange(f"a value of {largest} in an update; at most {MAX_ABS_DELTA} is allowed")
-            steps, constants = self._to_steps(delta[start : start + _BLOCK], num_examples, largest)
+            steps, constants = self._to_steps(delta[start : start + _BLOCK], weight, largest)
             total = self._steps[start : start + _BLOCK]
             total += steps
             self._constants[start // _BLOCK] += constants
@@ -118,22 +126,22 @@ class ExactSum:
         self._count = 0
         self._num_examples = 0
 
-    def _to_steps(self, block: Vector, num_examples: int, largest: float) -> tuple[NDArray[np.int64], int]:
-        """Steps of the grid in num_examples * block, and how often _MAGIC_BITS is in them."""
+    def _to_steps(self, block: Vector, weight: float, largest: float) -> tuple[NDArray[np.int64], int]:
+        """Steps of the grid in weight * block, and how often _MAGIC_BITS is in them."""
         product = self._scratch[: block.size]
         np.copyto(product, block)
-        product *= num_examples  # Exact: 24 and 21 bits fit in the 53 of a float64.
-        if largest * num_examples <= _MAGIC_RANGE:
+        product *= weight  # Exact for a whole number: 24 and 21 bits fit in the 53 of a float64.
+        if largest * weight <= _MAGIC_RANGE:
             product += _MAGIC
             return product.view(np.int64), 1
         product /= GRID
         return np.rint(product, out=product).astype(np.int64), 0
 
-    def _take_back(self, delta: Vector, num_examples: int) -> None:
+    def _take_back(self, delta: Vector, weight: float) -> None:
         """Undoes the blocks of a refused update that were already added; integers leave no trace."""
         for start in range(0, delta.size, _BLOCK):
             block = delta[start : start + _BLOCK]
-            steps, constants = self._to_steps(block, num_examples, peak(block))
+            steps, constants = self._to_steps(block, weight, peak(block))
             total = self._steps[start : start + _BLOCK]
             total -= steps
             self._constants[start // _BLOCK] -= constants

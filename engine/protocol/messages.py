@@ -146,6 +146,8 @@ class Heartbeat(TelemetryMessage, frozen=True, tag="heartbeat"):
     state: Words
     """One of `CLIENT_STATES`."""
     round: int | None
+    interval_s: Annotated[float, Meta(ge=0, le=1e9)] | None = None
+    """Seconds from the start of a training to the next, as it wants it now; None in `sync`."""
 
 
 class Leave(TelemetryMessage, frozen=True, tag="leave"):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from engine.core.weights import Layout, Vector, Weights
 from engine.errors import CheckpointError, RunDirectoryError
 from engine.failpoints import reach
-from engine.telemetry import SecondsByPart
+from engine.telemetry import SecondsByPart, UpdateId
 
 _MAGIC = b"FLC1"
 _DIGEST_BYTES = 32
@@ -56,7 +56,8 @@ class CheckpointHeader(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     """Digest of the weights."""
     layout: Layout
-    accepted: tuple[str, ...]
+    accepted: Mapping[str, UpdateId]
+    """Transfer id (hex) -> the update, of those that the round has brought into the model."""
     summary: RoundSummary
     members: dict[str, int]
     """Client -> part, of those that make up the next round's cohort."""
@@ -64,6 +65,8 @@ class CheckpointHeader(msgspec.Struct, frozen=True, kw_only=True):
     """The broker's identity; with another one, reading starts at offset 0."""
     safe_offsets: dict[str, int]
     """Partition of `model_updates` -> first record of any transfer not yet aggregated."""
+    counted: Mapping[str, tuple[tuple[int, int], ...]] = {}
+    """With `timed` and `buffered`, the updates that must not be counted again: client -> (round, repeat)."""
     strategy_arrays: tuple[tuple[str, int], ...] = ()
     """Name and length of each array of the strategy's state."""
 

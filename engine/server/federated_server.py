@@ -7,7 +7,7 @@ aggregate, digest, checkpoint, `round_closed`, model and manifest, evaluation, `
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,17 @@ from engine.errors import TooFewClients
 from engine.failpoints import reach
 from engine.protocol import messages
 from engine.server.checkpoint import Checkpoint, CheckpointHeader, RoundSummary
-from engine.server.evaluation import Evaluated, EvaluationWorker
+from engine.server.counted import CountedUpdates
+from engine.server.finisher import Finisher
 from engine.server.intake import Arrival
 from engine.server.message_loop import MessageLoop
-from engine.server.metrics import ServerMetrics, append_row, rewrite_rows
+from engine.server.metrics import ServerMetrics, rewrite_rows
 from engine.server.round import MOST_COMPARED, Contribution, Round
+from engine.server.selection import draw_cohort
 from engine.server.takeover import Takeover, take_over
 from engine.strategies import open_strategy
+from engine.strategies.fedbuff import staleness_scale
+from engine.telemetry import UpdateId
 from engine.training.base import Evaluator
 from engine.transport.base import Transport
 
@@ -36,7 +40,7 @@ Clock = Callable[[], float]
 
 
 class FederatedServer:
-    """Runs a federation in `sync` mode: each round has a cohort, a quorum and, if wanted, a deadline.
+    """Runs a federation: a round is the step from one global model to the next, and closes as its mode says.
 
     Args:
         config: what the run computes.
@@ -72,14 +76,24 @@ class FederatedServer:
             config,
             transport,
             takeover,
+            counted=self._counted,
             run_dir=run_dir,
             examples_by_part=evaluator.examples_by_part(),
             socket_path=socket_path,
             clock=clock,
         )
-        self._evaluation = EvaluationWorker(evaluator, clock)
+        self._finisher = Finisher(
+            config,
+            run_dir,
+            journal=self._journal,
+            store=self._store,
+            metrics=self.metrics,
+            evaluator=evaluator,
+            clock=clock,
+        )
         self._sum = ExactSum(self._weights.layout.size)
-        self._finishing: tuple[int, RoundSummary] | None = None
+        self._last_tick: float | None = None
+        self._end_at = math.inf
         has_begun = self._rounds_done or self._journal.history.opened
         self._patient_until = self._started_at + (config.start_timeout_s if has_begun else 0.0)
         """Until then a run that was taken over waits for clients to be added, or its quorum to be lowered."""
@@ -92,6 +106,7 @@ class FederatedServer:
         self._strategy_state = takeover.checkpoint.strategy_state
         self._rounds_done, self._last_summary = header.round, header.summary
         self._accepted_last = header.accepted
+        self._counted = CountedUpdates(self.config.max_staleness, header.counted)
 
     # --- the life of a run
 
@@ -110,29 +125,30 @@ class FederatedServer:
             Overtaken: another server took the run over.
         """
         minutes = duration_minutes or self.config.duration_minutes
+        self._end_at = math.inf if minutes is None else self._started_at + 60 * minutes
         self._loop.announce_takeover(self._rounds_done, self._weights, self._digest)
         self._complete_last_round()
-        if not self._reason_to_end(minutes):
+        if not self._reason_to_end():
             self._wait_for_clients()
-        while not (reason := self._reason_to_end(minutes)):
+        while not (reason := self._reason_to_end()):
             self._run_round()
         self._conclude(reason)
         return reason
 
     def close(self) -> None:
         """Lets go of the broker and the run directory."""
-        self._evaluation.close()
+        self._finisher.close()
         self._loop.close()
         self._journal.close()
         os.close(self._lock)
 
-    def _reason_to_end(self, duration_minutes: float | None) -> str:
+    def _reason_to_end(self) -> str:
         if self.config.round_limit is not None and self._rounds_done >= self.config.round_limit:
             return f"all {self.config.round_limit} rounds are done"
         if self._loop.operators.stop_after_round:
             return f"stopped by an operator after round {self._rounds_done}"
-        if duration_minutes is not None and self._clock() - self._started_at >= 60 * duration_minutes:
-            return f"{duration_minutes:g} minutes have passed"
+        if self._clock() >= self._end_at:
+            return f"{(self._end_at - self._started_at) / 60:g} minutes have passed"
         if self.config.target_accuracy is not None:
             self._await_evaluation()
             accuracy = self._journal.history.last_accuracy
@@ -146,8 +162,8 @@ class FederatedServer:
         if done == 0 or history.finished >= done:
             return
         if history.closed < done:
-            self._say_closed(done, len(self._accepted_last), self._accepted_last)
-        self._evaluate(done, self._last_summary)
+            self._say_closed(done, self._accepted_last)
+        self._finisher.submit(done, self._last_summary, self._digest, self._weights.vector)
 
     def _wait_for_clients(self) -> None:
         """Until all `--clients` have joined, or the start timeout."""
@@ -172,11 +188,12 @@ class FederatedServer:
         current = self._next_round()
         if current is None:
             self._idle()
-            self._finish_if_evaluated()
+            self._finisher.poll()
             return
         self._loop.open_round(current)
-        weights = self.aggregate_model_updates(self.receive_model_updates())
-        self._close_round(weights)
+        self._add_up(self.receive_model_updates())
+        if current.has_enough:
+            self._close_round(self._step())
 
     def _next_round(self) -> Round | None:
         """The round to open, or to go on with; None while a pause keeps it shut, or help may still come.
@@ -184,9 +201,11 @@ class FederatedServer:
         Raises:
             TooFewClients: the members, paused or not, do not reach the quorum.
         """
-        interrupted = self._journal.history.cohort_of(self._rounds_done + 1)
-        members, pauses = self._loop.members.clients(), self._loop.operators.pauses
-        planned = self._plan_round(interrupted or pauses.cohort(members), resumed=interrupted is not None)
+        number, members = self._rounds_done + 1, self._loop.members.clients()
+        pauses = self._loop.operators.pauses
+        interrupted = self._journal.history.cohort_of(number)
+        drawn = draw_cohort(self.config, pauses.cohort(members), number)
+        planned = self._plan_round(interrupted or drawn, resumed=interrupted is not None)
         if not interrupted and pauses.of_federation:
             return None
         if planned.is_reachable():
@@ -202,13 +221,12 @@ class FederatedServer:
         )
 
     def _plan_round(self, cohort: tuple[str, ...], *, resumed: bool = False) -> Round:
-        rules = self._loop.operators.rules
         return Round(
             number=self._rounds_done + 1,
             base_digest=self._digest,
             cohort=cohort,
-            quorum=rules.quorum,
-            deadline_s=rules.deadline_s,
+            rule=self._loop.operators.rules.closing_rule(),
+            last_tick=self._last_tick,
             resumed=resumed,
         )
 
@@ -229,13 +247,14 @@ class FederatedServer:
         current = self._loop.the_round()
         give_up_at = math.inf if timeout_ms is None else self._clock() + timeout_ms / 1000
         received, most = 0, math.inf if max_updates is None else max_updates
-        while not current.may_close(self._clock()):
+        # The round before is finished first; whatever comes meanwhile is still taken.
+        while self._finisher.is_busy or not current.may_close(self._clock()):
             for arrival, update in self._loop.turn():
                 yield update
                 self._hold(arrival, update)
                 received += 1
-            self._finish_if_evaluated()
-            if received >= most or self._clock() >= give_up_at:
+            self._finisher.poll()
+            if received >= most or self._clock() >= give_up_at or self._is_cut_short():
                 return
             if not current.is_reachable():
                 raise TooFewClients(
@@ -254,9 +273,24 @@ class FederatedServer:
         Raises:
             OutOfRange: a delta that the exact sum cannot hold.
         """
+        self._add_up(updates)
+        return self._step()
+
+    def _is_cut_short(self) -> bool:
+        """In `timed` and `buffered`, where a round may never close: the run is to end."""
+        is_over = self._clock() >= self._end_at or self._loop.operators.stop_after_round
+        return is_over and self.config.mode != "sync" and not self._finisher.is_busy
+
+    def _add_up(self, updates: Iterable[ClientUpdate]) -> None:
         self._sum.reset()
         for update in updates:
-            self._sum.add(update.delta, update.num_examples)
+            self._sum.add(update.delta, update.num_examples, self._scale(update))
+
+    def _scale(self, update: ClientUpdate) -> float:
+        is_buffered = self.config.mode == "buffered"
+        return staleness_scale(self._rounds_done + 1 - update.round) if is_buffered else 1.0
+
+    def _step(self) -> Weights:
         started = self._clock()
         layout = self._weights.layout
         self._strategy_state, vector = self._strategy.apply(
@@ -277,10 +311,12 @@ class FederatedServer:
             num_examples=update.num_examples,
             metrics=update.metrics,
             num_bytes=arrival.num_bytes,
+            codec=arrival.frame.metadata.codec,
             accepted_at=self._clock(),
+            scale=self._scale(update),
             train_s=arrival.train_s,
         )
-        current.contributions[update.client] = contribution
+        current.contributions[update.id] = contribution
         self.metrics.client_updates.append((update.round, update.client, update.num_examples, norm))
         self._loop.acknowledge(arrival, update, contribution, norm)
         if len(current.cohort) <= MOST_COMPARED:  # two passes over the delta for which no client has to wait
@@ -291,27 +327,38 @@ class FederatedServer:
         current.is_closed = True
         digest = weights.digest()
         summary = self._loop.summarise(current, self.metrics.aggregation_times[-1])
-        self._await_evaluation()  # `round_finished` of the round before comes first
+        self._last_tick = current.tick_at(self._clock())
+        self._counted.add(current.contributions if self.config.mode != "sync" else (), current.number)
+        accepted = {c.transfer: update for update, c in current.contributions.items()}
         reach("server.before_checkpoint", current.number)
-        self._store.write(self._checkpoint(current, weights, digest, summary))
+        self._store.write(self._checkpoint(current, accepted, weights, digest, summary))
         reach("server.after_checkpoint", current.number)
         self._weights, self._digest, self._rounds_done = weights, digest, current.number
         self.metrics.update_counts.append(len(current.contributions))
-        self._say_closed(current.number, len(current.contributions), tuple(current.contributions))
+        self._say_closed(current.number, accepted)
+        self._loop.note_counted(accepted)
         started = self._clock()
         self.send_global_model()
         summary.parts["publishing"] = self._clock() - started
         self.metrics.note_weights(weights.vector)  # a pass over the model for which no client has to wait
-        self._evaluate(current.number, summary)
+        self._finisher.submit(current.number, summary, digest, weights.vector)
 
-    def _checkpoint(self, current: Round, weights: Weights, digest: str, summary: RoundSummary) -> Checkpoint:
+    def _checkpoint(
+        self,
+        current: Round,
+        accepted: Mapping[str, UpdateId],
+        weights: Weights,
+        digest: str,
+        summary: RoundSummary,
+    ) -> Checkpoint:
         header = CheckpointHeader(
             run=self.config.run_id,
             round=current.number,
             epoch=self._epoch,
             digest=digest,
             layout=weights.layout,
-            accepted=tuple(current.contributions),
+            accepted=accepted,
+            counted=self._counted.to_checkpoint(),
             summary=summary,
             members=self._loop.members.parts,
             incarnation=self._loop.incarnation,
@@ -320,65 +367,28 @@ class FederatedServer:
         )
         return Checkpoint(header, weights, self._strategy_state)
 
-    def _say_closed(self, number: int, updates: int, accepted: tuple[str, ...]) -> None:
-        self._journal.record(telemetry.RoundClosed(round=number, updates=updates, digest=self._digest))
+    def _say_closed(self, number: int, accepted: Mapping[str, UpdateId]) -> None:
+        """Records and announces the updates of a closed round, by their transfer ids."""
+        closed = telemetry.RoundClosed(
+            round=number, updates=len(accepted), digest=self._digest, accepted=list(accepted.values())
+        )
+        self._journal.record(closed)
         self._loop.say(
             messages.RoundClosed(
                 run=self.config.run_id,
                 epoch=self._epoch,
                 round=number,
-                accepted=accepted,
+                accepted=tuple(accepted),
                 digest=self._digest,
             )
         )
         reach("server.round_closed", number)
 
-    # --- evaluation, beside the next round
-
-    def _evaluate(self, number: int, summary: RoundSummary) -> None:
-        self._finishing = (number, summary)
-        is_last = number == self.config.round_limit
-        if number % self.config.eval_every == 0 or is_last or self.config.target_accuracy is not None:
-            self._evaluation.submit(number, self._weights.vector)
-        else:
-            self._finish_round(Evaluated(number, None, 0.0))
-
     def _await_evaluation(self) -> None:
-        while self._finishing is not None:
-            self._finish_if_evaluated()
-            if self._finishing is not None:
+        while self._finisher.is_busy:
+            self._finisher.poll()
+            if self._finisher.is_busy:
                 self._idle()
-
-    def _finish_if_evaluated(self) -> None:
-        evaluated = self._evaluation.poll()
-        if evaluated is not None:
-            if evaluated.error is not None:
-                raise evaluated.error
-            self._finish_round(evaluated)
-
-    def _finish_round(self, evaluated: Evaluated) -> None:
-        if self._finishing is None:
-            return
-        (number, summary), self._finishing = self._finishing, None
-        reach("server.before_round_finished", number)
-        event = telemetry.RoundFinished(
-            round=number,
-            updates=summary.updates,
-            examples=summary.examples,
-            accuracy=evaluated.result.accuracy if evaluated.result else None,
-            loss=evaluated.result.loss if evaluated.result else None,
-            digest=self._digest,
-            seconds=summary.seconds,
-            parts={**summary.parts, "evaluation": evaluated.seconds},
-            bytes_up=summary.bytes_up,
-            bytes_down=summary.bytes_down,
-            similarity=summary.similarity,
-            similarity_clients=summary.similarity_clients,
-        )
-        self._journal.record(event)
-        append_row(self.run_dir / "metrics.csv", event)
-        self.metrics.global_accuracy.append(event.accuracy)
-        self._store.prune(self._journal.history.best_round)
 
     def _idle(self) -> None:
         """One turn in which no update can enter a round."""

@@ -4,7 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine import telemetry
+from engine.config import MAX_STALENESS
 from engine.event_log import read_events
+from engine.telemetry import UpdateId
+
+MOST_BASES = MAX_STALENESS + 1
 
 
 @dataclass(slots=True)
@@ -20,8 +24,10 @@ class History:
     last_accuracy: float | None = None
     opened: telemetry.RoundOpened | None = None
     """The newest `round_opened`."""
-    accepted: set[tuple[int, str]] = field(default_factory=set)
-    """(round, client) of the updates accepted since the newest round was first opened."""
+    accepted: set[UpdateId] = field(default_factory=set)
+    """Updates accepted since the newest round was first opened."""
+    bases: dict[int, str] = field(default_factory=dict)
+    """Round -> digest of the model that it starts from, of the newest rounds."""
     bytes_up: dict[str, int] = field(default_factory=dict)
     """Client -> bytes of its accepted updates."""
     parts: dict[str, int] = field(default_factory=dict)
@@ -48,8 +54,9 @@ class History:
                 if self.opened is None or event.round > self.opened.round:
                     self.accepted.clear()
                 self.opened = event
+                self._note_base(event)
             case telemetry.UpdateAccepted():
-                self.accepted.add((event.round, event.client))
+                self.accepted.add(UpdateId(event.client, event.round - event.staleness, event.repeat))
                 self.bytes_up[event.client] = self.bytes_up.get(event.client, 0) + event.bytes
             case telemetry.RoundClosed():
                 self.closed = event.round
@@ -84,5 +91,10 @@ class History:
         return tuple(
             client
             for client in self.opened.cohort
-            if client not in self.left or (round_number, client) in self.accepted
+            if client not in self.left or UpdateId(client, round_number) in self.accepted
         )
+
+    def _note_base(self, event: telemetry.RoundOpened) -> None:
+        self.bases[event.round] = event.base
+        while len(self.bases) > MOST_BASES:
+            del self.bases[min(self.bases)]

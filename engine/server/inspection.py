@@ -27,7 +27,7 @@ def inspect(current: Round | None, members: Members, history: History, now: floa
     return {
         "round": current.number if current else None,
         "cohort": list(current.cohort[:MOST_MEMBERS]) if current else [],
-        "accepted": list(current.contributions)[:MOST_MEMBERS] if current else [],
+        "accepted": sorted(current.heard())[:MOST_MEMBERS] if current else [],
         "parts": {client: members[client].part for client in told},
         "members": msgspec.to_builtins(samples),
     }
@@ -40,4 +40,5 @@ def _sample(member: Member, bytes_up: int, now: float) -> ClientSample:
         bytes_up=bytes_up,
         bytes_down=member.bytes_down,
         silence_s=round(max(0.0, now - member.last_heard), 3),
+        interval_s=member.interval_s,
     )

@@ -1,6 +1,7 @@
 """Turns records of `model_updates` into whole, verified frames, and knows from where to read again."""
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ class Arrival(NamedTuple):
     record: Record
     """The record that completed it."""
     num_bytes: int
+    first_offset: int
+    """Lowest offset of its records."""
 
     @property
     def train_s(self) -> float | None:
@@ -55,6 +58,37 @@ class Refusal(NamedTuple):
     """None where nobody can be told: the record belongs to no whole transfer, or its headers lie."""
     record: Record
     error: ProtocolError
+
+
+class WaitingRoom:
+    """Whole updates for which no round is open, oldest first.
+
+    There is room for as much as the assembler may hold. What comes beyond that is not kept: its client gets
+    no receipt, and sends it again.
+    """
+
+    def __init__(self) -> None:
+        self._arrivals: deque[Arrival] = deque()
+        self._bytes = 0
+
+    def __iter__(self) -> Iterator[Arrival]:
+        return iter(self._arrivals)
+
+    def put(self, arrival: Arrival) -> bool:
+        """False where there is no room."""
+        if self._arrivals and self._bytes + arrival.num_bytes > BUDGET_BYTES:
+            return False
+        self._arrivals.append(arrival)
+        self._bytes += arrival.num_bytes
+        return True
+
+    def get(self) -> Arrival | None:
+        """The one that has waited longest; None where there is none."""
+        if not self._arrivals:
+            return None
+        arrival = self._arrivals.popleft()
+        self._bytes -= arrival.num_bytes
+        return arrival
 
 
 class Intake:
@@ -98,7 +132,7 @@ class Intake:
             _check_agreement(whole.header, frame)
         except ProtocolError as error:
             return self._refuse(whole, record, error)
-        return Arrival(whole.header, frame, record, whole.frame.nbytes)
+        return Arrival(whole.header, frame, record, whole.frame.nbytes, whole.first_offset)
 
     def _refuse(self, whole: CompleteTransfer | None, record: Record, error: ProtocolError) -> Refusal:
         if whole is None:
@@ -108,7 +142,11 @@ class Intake:
 
     def forget(self, arrival: Arrival) -> None:
         """The update was not used: if it is sent again, it is looked at again."""
-        self._assembler.forget(arrival.header.transfer)
+        self.forget_transfer(arrival.header.transfer)
+
+    def forget_transfer(self, transfer: str) -> None:
+        """If this transfer is sent again, it is looked at again."""
+        self._assembler.forget(transfer)
 
     def _repeated(self, record: Record) -> Repetition | None:
         header, seq = TransferHeader.from_record_headers(record.headers)
@@ -121,13 +159,21 @@ class Intake:
         """Gives up on transfers that stopped coming."""
         self._assembler.expire(self._clock())
 
-    def safe_offsets(self) -> dict[str, int]:
-        """Partition -> the lowest offset from which nothing that is not aggregated would be missed."""
+    def safe_offsets(self, waiting: Iterable[Arrival] = ()) -> dict[str, int]:
+        """Partition -> the lowest offset from which nothing that is not aggregated would be missed.
+
+        Args:
+            waiting: whole transfers that are in no round yet.
+        """
         unfinished = self._assembler.first_offsets()
-        return {
-            str(place.partition): min(position, unfinished.get(place, position))
+        safe = {
+            place: min(position, unfinished.get(place, position))
             for place, position in self.positions.items()
         }
+        for arrival in waiting:
+            place = arrival.record.place
+            safe[place] = min(safe[place], arrival.first_offset)
+        return {str(place.partition): offset for place, offset in safe.items()}
 
 
 def _check_agreement(header: TransferHeader, frame: Frame) -> None:

@@ -34,6 +34,8 @@ class Member:
     """The round that it does it for."""
     bytes_down: int = 0
     """Of the models that it said it has."""
+    interval_s: float | None = None
+    """Seconds from the start of a training to the next, as it says it; None where it does not."""
 
 
 class Members:

@@ -1,6 +1,6 @@
 """One turn of the server: what clients, operators and the broker have brought, and what has to be said."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from engine import telemetry
@@ -13,8 +13,9 @@ from engine.protocol import messages
 from engine.server import round_report
 from engine.server.broker_watch import BrokerWatch
 from engine.server.checkpoint import RoundSummary
+from engine.server.counted import CountedUpdates
 from engine.server.gate import Gate
-from engine.server.intake import UPDATE_PLACES, Arrival, Intake, Refusal, Repetition
+from engine.server.intake import UPDATE_PLACES, Arrival, Intake, Refusal, Repetition, WaitingRoom
 from engine.server.members import Members
 from engine.server.operators import Operators
 from engine.server.publisher import Publisher
@@ -46,6 +47,7 @@ class MessageLoop:
         config: what the run computes.
         transport: connected to the run's broker.
         takeover: the run as this server found it.
+        counted: the updates that are in the model already.
         run_dir: its directory.
         examples_by_part: size of each part of the data; empty where it is not known.
         socket_path: where the supervisor's commands are taken; None for none.
@@ -58,6 +60,7 @@ class MessageLoop:
         transport: Transport,
         takeover: Takeover,
         *,
+        counted: CountedUpdates,
         run_dir: Path,
         examples_by_part: Mapping[int, int],
         socket_path: Path | None,
@@ -78,7 +81,8 @@ class MessageLoop:
             num_parts=config.num_parts,
             examples_by_part=examples_by_part,
         )
-        gate = Gate(self._run, layout, examples_by_part)
+        self._is_asynchronous = config.mode != "sync"
+        gate = Gate(config, layout, examples_by_part, counted=counted, bases=self._journal.history.bases)
         self._updates = UpdateHandler(gate, self._channel, self._journal)
         self.operators = Operators(
             socket_path,
@@ -89,6 +93,7 @@ class MessageLoop:
         )
         self._publisher = Publisher(self._channel, self._journal, clock)
         self._needs_restoring = False
+        self._waiting = WaitingRoom()
         self._restore_members(takeover)
         self._positions, self._replay_end = takeover.positions, takeover.replay_end
         self._replayed_at = clock()
@@ -156,7 +161,7 @@ class MessageLoop:
         self, arrival: Arrival, update: ClientUpdate, contribution: Contribution, norm: float
     ) -> None:
         """An update is in the sum: records it and tells its client."""
-        if (update.round, update.client) not in self._journal.history.accepted:
+        if update.id not in self._journal.history.accepted:
             self._journal.record(round_report.accepted(update, contribution, norm, self.the_round()))
         self.members.delivered(update.client)
         if not self._is_old(arrival.record):
@@ -179,6 +184,7 @@ class MessageLoop:
             self._watch.note_reset()
             self._needs_restoring = True
             return
+        yield from self._take_waiting()
         for record in records:
             if record.place.topic == MODEL_UPDATES:
                 yield from self._take(record)
@@ -200,23 +206,48 @@ class MessageLoop:
         self._channel.repeat_failed()
         if current is not None:
             current.leave(client for client in current.cohort if client not in self.members)
+            self._let_in(current)
         self._renew_publication()
+
+    def _let_in(self, current: Round) -> None:
+        """In `timed` and `buffered`, whoever has joined takes part at once."""
+        if not (self._is_asynchronous and current.is_open):
+            return
+        active = self.operators.pauses.cohort(self.members.clients())
+        if new := [client for client in active if client not in current.cohort or client in current.left]:
+            current.join(new)
+            self._publisher.announce_again()
 
     def _take(self, record: Record) -> Iterator[tuple[Arrival, ClientUpdate]]:
         outcome, is_old = self._intake.take(record), self._is_old(record)
         if is_old:
             self._replayed_at = self._clock()
         match outcome:
-            case Arrival():
-                update = self._judge(outcome, quiet=is_old)
-                if update is None:
+            case Arrival() if self._is_asynchronous:
+                if not self._waiting.put(outcome):
                     self._intake.forget(outcome)
-                else:
-                    yield outcome, update
+                yield from self._take_waiting()
+            case Arrival():
+                yield from self._offer(outcome)
             case Repetition() if not is_old:
                 self._updates.repeat(outcome)
             case Refusal() if not is_old:
                 self._updates.refuse(outcome)
+
+    def _take_waiting(self) -> Iterator[tuple[Arrival, ClientUpdate]]:
+        """The arrivals that have waited for a round with room for them, in the order in which they came."""
+        while self._publisher.round is not None and not self._publisher.round.is_full:
+            arrival = self._waiting.get()
+            if arrival is None:
+                return
+            yield from self._offer(arrival)
+
+    def _offer(self, arrival: Arrival) -> Iterator[tuple[Arrival, ClientUpdate]]:
+        update = self._judge(arrival, quiet=self._is_old(arrival.record))
+        if update is None:
+            self._intake.forget(arrival)
+        else:
+            yield arrival, update
 
     def _judge(self, arrival: Arrival, *, quiet: bool) -> ClientUpdate | None:
         current = self._publisher.round
@@ -283,12 +314,17 @@ class MessageLoop:
 
     # --- at the end of a round
 
+    def note_counted(self, transfers: Iterable[str]) -> None:
+        """These are in a checkpoint: whoever sends one again is told so, once it has been looked at."""
+        for transfer in transfers:
+            self._intake.forget_transfer(transfer)
+
     def safe_offsets(self) -> dict[str, int]:
-        return self._intake.safe_offsets()
+        return self._intake.safe_offsets(waiting=self._waiting)
 
     def summarise(self, current: Round, aggregation_s: float) -> RoundSummary:
         """What is known of a round that has just been aggregated; records who was late."""
-        for client in current.missing():
+        for client in () if self._is_asynchronous else current.missing():
             self._journal.record(telemetry.ClientLate(client=client, round=current.number))
         return round_report.summarise(
             current,

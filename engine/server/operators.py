@@ -91,8 +91,7 @@ class Operators:
                 return self._save()
             case Inspect():
                 view = inspect(current, self._telemetry.members, self._journal.history, now)
-                rules = {"quorum": self.rules.quorum, "deadline_s": self.rules.deadline_s}
-                return Answer(ok=True, data={**view, **rules})
+                return Answer(ok=True, data={**view, **self.rules.in_force()})
         return Answer(ok=True)
 
     def _save(self) -> Answer:

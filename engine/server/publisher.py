@@ -39,6 +39,10 @@ class Publisher:
         """Makes this the open round; `renew` announces it."""
         self.round, self._is_announced = current, False
 
+    def announce_again(self) -> None:
+        """Somebody has come who may take part in the open round."""
+        self._is_announced = False
+
     def renew(self) -> None:
         """Publishes what the broker has not taken, then announces the round."""
         if not self._is_published:
@@ -75,10 +79,12 @@ class Publisher:
                     round=current.number,
                     cohort=list(current.cohort),
                     quorum=current.required,
-                    deadline_s=current.deadline_s,
+                    deadline_s=current.rule.deadline_s,
+                    goal=current.rule.goal,
+                    interval_s=current.rule.interval_s,
                     base=current.base_digest,
                     reopened=current.resumed,
-                    held=list(current.contributions),
+                    held=list(current.held()),
                 )
             )
         self._channel.say(
@@ -89,7 +95,7 @@ class Publisher:
                 base=current.base_digest,
                 cohort=current.waited_for(),
                 quorum=current.required,
-                deadline_s=current.deadline_s,
+                deadline_s=current.rule.deadline_s,
                 held=current.held(),
             )
         )

@@ -1,4 +1,4 @@
-"""One round in `sync` mode: who takes part, what has come, and whether it may close. No I/O, no clock."""
+"""One round: who takes part, what has come, and whether it may close. No I/O, no clock."""
 
 import math
 from collections.abc import Iterable
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from engine.core.projection import Sketch
 from engine.core.update import TrainingMetrics
+from engine.server.closing import ClosingRule
+from engine.telemetry import UpdateId
 
 MOST_COMPARED = 32
 """Clients of a cohort whose deltas are compared, pair by pair."""
@@ -20,32 +22,34 @@ class Contribution:
     num_examples: int
     metrics: TrainingMetrics
     num_bytes: int
+    codec: str
     accepted_at: float
     """Monotonic seconds."""
+    scale: float = 1.0
+    """What the delta was multiplied by for its staleness."""
     train_s: float | None = None
 
 
 @dataclass(slots=True)
 class Round:
-    """The open round.
+    """The step from one global model to the next; it closes by its rule.
 
-    It closes when everyone who is still in the cohort has been heard; with a deadline, once that has
-    passed and the quorum is there; with a quorum and no deadline, as soon as the quorum is there.
+    In `sync` each client of the cohort contributes once; in the other modes as often as it likes.
     """
 
     number: int
     base_digest: str
     cohort: tuple[str, ...]
-    quorum: int | None
-    """As configured; None means everyone, or anyone once a deadline has passed."""
-    deadline_s: float | None
+    rule: ClosingRule
+    last_tick: float | None = None
+    """Monotonic seconds of the tick at which a timed round before this one closed."""
     opened_at: float = math.inf
     """Monotonic seconds of the first announcement by this server; infinite before."""
     announced_at: float = math.inf
     """Monotonic seconds of the newest announcement, which a deadline counts from; infinite before."""
     resumed: bool = False
     """An earlier server opened it: its duration is not known."""
-    contributions: dict[str, Contribution] = field(default_factory=dict)
+    contributions: dict[UpdateId, Contribution] = field(default_factory=dict)
     sketches: dict[str, Sketch] = field(default_factory=dict)
     """By client, what tells how alike the deltas are; none where the cohort is too large to compare."""
     left: set[str] = field(default_factory=set)
@@ -65,37 +69,69 @@ class Round:
         return not (self.is_closed or math.isinf(self.opened_at))
 
     @property
+    def is_full(self) -> bool:
+        """Whether it takes no further update, closed or not."""
+        return self.is_closed or self.rule.is_full(self)
+
+    @property
     def required(self) -> int:
         """Updates without which the round does not close."""
-        if self.quorum is not None:
-            return self.quorum
-        return 1 if self.deadline_s is not None else len(self.waited_for())
+        return self.rule.required(self)
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether the updates suffice, if this were the moment to close."""
+        return len(self.contributions) >= max(1, self.required)
+
+    @property
+    def num_updates(self) -> int:
+        return len(self.contributions)
 
     @property
     def num_examples(self) -> int:
         return sum(c.num_examples for c in self.contributions.values())
 
+    @property
+    def ticks_from(self) -> float:
+        """What the ticks of a timed round are counted from: monotonic seconds."""
+        return self.opened_at if self.last_tick is None else self.last_tick
+
+    def tick_at(self, now: float) -> float | None:
+        """The newest tick of a timed round; None in one that has no clock."""
+        interval_s = self.rule.interval_s
+        if interval_s is None:
+            return None
+        return self.ticks_from + interval_s * ((now - self.ticks_from) // interval_s)
+
+    def accepted_at(self, number: int) -> float:
+        """When the update came that made the count `number`: monotonic seconds."""
+        return sorted(c.accepted_at for c in self.contributions.values())[number - 1]
+
+    def heard(self) -> frozenset[str]:
+        """Clients with an update in the sum."""
+        return frozenset(update.client for update in self.contributions)
+
     def waited_for(self) -> tuple[str, ...]:
         """The cohort without those that left before they were heard."""
-        return tuple(
-            client for client in self.cohort if client not in self.left or client in self.contributions
-        )
+        heard = self.heard()
+        return tuple(client for client in self.cohort if client not in self.left or client in heard)
 
     def missing(self) -> tuple[str, ...]:
-        return tuple(client for client in self.waited_for() if client not in self.contributions)
+        heard = self.heard()
+        return tuple(client for client in self.waited_for() if client not in heard)
 
     def is_reachable(self) -> bool:
         """Whether enough clients are left for the round ever to close."""
-        return len(self.waited_for()) >= max(1, self.required)
+        return self.rule.is_reachable(self)
 
     def may_close(self, now: float) -> bool:
-        if not self.contributions or len(self.contributions) < self.required:
-            return False
-        if not self.missing():
-            return True
-        if self.deadline_s is not None:
-            return now >= self.announced_at + self.deadline_s
-        return self.quorum is not None
+        return self.rule.may_close(self, now)
+
+    def join(self, clients: Iterable[str]) -> None:
+        """Takes clients into the cohort of an open round."""
+        new = tuple(clients)
+        self.left.difference_update(new)
+        self.cohort = tuple(dict.fromkeys((*self.cohort, *new)))
 
     def leave(self, clients: Iterable[str]) -> None:
         """Takes clients out of the cohort; what they have contributed stays."""
@@ -103,4 +139,7 @@ class Round:
 
     def held(self) -> dict[str, tuple[str, ...]]:
         """Client -> transfer ids of its updates that are in the sum."""
-        return {client: (c.transfer,) for client, c in self.contributions.items()}
+        held: dict[str, tuple[str, ...]] = {}
+        for update, contribution in self.contributions.items():
+            held[update.client] = (*held.get(update.client, ()), contribution.transfer)
+        return held

@@ -18,11 +18,13 @@ def accepted(
         norm: L2 norm of its delta.
         current: the round that it has entered.
     """
-    elapsed = None if current.resumed else contribution.accepted_at - current.opened_at
+    staleness = current.number - update.round
+    is_timed_here = not (current.resumed or staleness or update.repeat)  # the training began with the round
+    elapsed = contribution.accepted_at - current.opened_at if is_timed_here else None
     is_known = elapsed is not None and contribution.train_s is not None
     return telemetry.UpdateAccepted(
         client=update.client,
-        round=update.round,
+        round=current.number,
         examples=update.num_examples,
         loss=update.metrics.train_loss,
         accuracy=update.metrics.train_accuracy,
@@ -31,6 +33,10 @@ def accepted(
         transfer_s=max(0.0, (elapsed or 0.0) - (contribution.train_s or 0.0)) if is_known else None,
         bytes=contribution.num_bytes,
         norm=norm,
+        codec=contribution.codec,
+        staleness=staleness,
+        repeat=update.repeat,
+        scale=contribution.scale,
     )
 
 
@@ -46,9 +52,9 @@ def summarise(current: Round, *, now: float, aggregation_s: float, bytes_down: i
         aggregation_s: seconds of the strategy's step.
         bytes_down: of the models that its clients said they had received.
     """
-    last = max(current.contributions.values(), key=lambda c: c.accepted_at)
+    which, last = max(current.contributions.items(), key=lambda item: item[1].accepted_at)
     parts = {"aggregation": aggregation_s, "waiting": max(0.0, now - aggregation_s - last.accepted_at)}
-    if last.train_s is not None:
+    if last.train_s is not None and which.round == current.number and not which.repeat:
         parts["training"] = last.train_s
         parts["transfer"] = max(0.0, last.accepted_at - current.opened_at - last.train_s)
     compared = [client for client in current.cohort if client in current.sketches]

@@ -1,14 +1,19 @@
 """When rounds close: as configured, and as operators have changed it since."""
 
+import math
+
 from engine import telemetry
 from engine.commands import Answer, SetRound
-from engine.config import RunConfig
+from engine.config import MAX_KEPT_UPDATES, MODES_OF_KEY, RunConfig
+from engine.server.closing import ClosingRule, OnInterval, WaitForCohort, WhenFull
 from engine.server.journal import Journal
 from engine.server.round import Round
 
+_RULES = ("quorum", "deadline_s", "aggregation_interval_seconds", "min_updates_per_aggregation")
+
 
 class Rules:
-    """The quorum and the deadline of the open round and of all after it.
+    """The closing rule of the open round and of all after it.
 
     Args:
         config: the rules at the start.
@@ -16,29 +21,64 @@ class Rules:
     """
 
     def __init__(self, config: RunConfig, journal: Journal) -> None:
-        self._num_parts, self._journal = config.num_parts, journal
-        self.quorum, self.deadline_s = config.quorum, config.deadline_s
+        self._config, self._journal = config, journal
+        self._quorum, self._deadline_s = config.quorum, config.deadline_s
+        self._interval_s, self._minimum = config.interval_s, config.min_updates
+
+    def closing_rule(self) -> ClosingRule:
+        """The rule in force."""
+        match self._config.mode:
+            case "sync":
+                return WaitForCohort(self._quorum, self._deadline_s, self._config.clients_per_round)
+            case "timed":
+                return OnInterval(self._interval_s, self._minimum)
+            case "buffered":
+                return WhenFull(self._minimum)
+
+    def in_force(self) -> dict[str, int | float | None]:
+        """The rules of this mode by their keys; None is a rule that is not set."""
+        values = (self._quorum, self._deadline_s, self._interval_s, self._minimum)
+        return {
+            key: value
+            for key, value in zip(_RULES, values, strict=True)
+            if self._config.mode in MODES_OF_KEY[key]
+        }
 
     def change(self, command: SetRound, current: Round | None) -> Answer:
-        """Changes both rules, or neither where one of them is impossible."""
-        if command.quorum is not None and not 1 <= command.quorum <= self._num_parts:
-            return Answer(ok=False, text=f"quorum must be from 1 to {self._num_parts}")
-        if command.deadline_s is not None and command.deadline_s <= 0:
-            return Answer(ok=False, text="deadline_s must be above 0")
-        self.quorum = command.quorum or (None if "quorum" in command.clear else self.quorum)
-        self.deadline_s = command.deadline_s or (None if "deadline_s" in command.clear else self.deadline_s)
+        """Changes all the rules that are named, or none where one of them is impossible."""
+        if refusal := self._why_impossible(command):
+            return Answer(ok=False, text=refusal)
+        self._quorum = command.quorum or (None if "quorum" in command.clear else self._quorum)
+        self._deadline_s = command.deadline_s or (None if "deadline_s" in command.clear else self._deadline_s)
+        self._interval_s = command.aggregation_interval_seconds or self._interval_s
+        self._minimum = command.min_updates_per_aggregation or self._minimum
         if current is not None:
             self._apply(current)
-        return Answer(
-            ok=True,
-            text=f"from now on: quorum {self.quorum or 'none'}, deadline_s {self.deadline_s or 'none'}",
-        )
+        told = ", ".join(f"{key} {value or 'none'}" for key, value in self.in_force().items())
+        return Answer(ok=True, text=f"from now on: {told}")
+
+    def _why_impossible(self, command: SetRound) -> str:
+        mode, parts = self._config.mode, self._config.num_parts
+        for key in _RULES:
+            value, is_asked = getattr(command, key), key in command.clear
+            if (value is not None or is_asked) and mode not in MODES_OF_KEY[key]:
+                return f"{key} belongs to mode {' or '.join(MODES_OF_KEY[key])}; this run's is {mode}"
+            most = {"quorum": parts, "min_updates_per_aggregation": MAX_KEPT_UPDATES * parts}.get(key)
+            if value is not None and most is not None and not 1 <= value <= most:
+                return f"{key} must be from 1 to {most}"
+            if value is not None and not 0 < value < math.inf:
+                return f"{key} must be above 0"
+        return ""
 
     def _apply(self, current: Round) -> None:
-        before = current.required, current.deadline_s
-        current.quorum, current.deadline_s = self.quorum, self.deadline_s
-        if current.is_open and (current.required, current.deadline_s) != before:
+        before, current.rule = current.rule, self.closing_rule()
+        if current.is_open and _told(current, current.rule) != _told(current, before):
+            quorum, deadline_s, interval_s = _told(current, current.rule)
             event = telemetry.RulesChanged(
-                round=current.number, quorum=current.required, deadline_s=current.deadline_s
+                round=current.number, quorum=quorum, deadline_s=deadline_s, interval_s=interval_s
             )
             self._journal.record(event)
+
+
+def _told(current: Round, rule: ClosingRule) -> tuple[int, float | None, float | None]:
+    return rule.required(current), rule.deadline_s, rule.interval_s

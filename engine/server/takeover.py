@@ -115,7 +115,7 @@ def _first_checkpoint(config: RunConfig, evaluator: Evaluator, strategy: Strateg
         epoch=0,
         digest=weights.digest(),
         layout=weights.layout,
-        accepted=(),
+        accepted={},
         summary=RoundSummary(),
         members={},
         incarnation="",

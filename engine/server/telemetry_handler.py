@@ -56,6 +56,8 @@ class TelemetryHandler:
             case messages.Heartbeat():
                 state = message.state if message.state in messages.CLIENT_STATES else None
                 self._alive(message.client, now, state, message.round)
+                if message.client in self.members:
+                    self.members[message.client].interval_s = message.interval_s
             case messages.RepublishRequested():
                 return True
         return False

@@ -13,6 +13,8 @@ from engine.server.server_channel import ServerChannel
 from engine.transport.base import Record
 
 HELD = "held"
+_NO_FAULT = ("duplicate", "counted", "round_closed")
+"""Reasons that are no news: an answer was lost, or came late."""
 _LONGEST_DETAIL = 300
 """Characters: an error can quote what the sender wrote, which may fill a whole frame."""
 
@@ -41,7 +43,7 @@ class UpdateHandler:
             if quiet:
                 return None
             self._answer(arrival.header, rejection.reason)
-            if rejection.reason not in ("duplicate", "round_closed"):
+            if rejection.reason not in _NO_FAULT:
                 self._reject(arrival.record, about.client, about.round, rejection.reason, str(rejection))
         except ProtocolError as error:
             if not quiet:

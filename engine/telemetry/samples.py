@@ -32,6 +32,8 @@ class ClientSample(msgspec.Struct, frozen=True, kw_only=True):
     """Of the models that it said it had received, since this server started."""
     silence_s: float | None = None
     """Since it was last heard."""
+    interval_s: float | None = None
+    """Seconds from the start of a training to the next, where the client sets its pace."""
 
 
 class Sample(Event, frozen=True, tag="sample"):

@@ -134,10 +134,12 @@ class Scene:
         class ObservedTrainer(NullTrainer):
             """The null trainer, counted, and held up where the test wants it."""
 
-            def train(self, base, *, client, round_number, delta):
+            def train(self, base, *, client, round_number, delta, repeat=0):
                 scene.trainings.append(round_number)
                 assert scene.may_train.wait(DEADLINE_S)
-                return super().train(base, client=client, round_number=round_number, delta=delta)
+                return super().train(
+                    base, client=client, round_number=round_number, delta=delta, repeat=repeat
+                )
 
         return ObservedTrainer(self.config, part=part)
 
@@ -157,7 +159,7 @@ class Scene:
         """Lets the client join; returns its join."""
         joins = self.turn_until(lambda: self.server.told(messages.Join), "it did not join")
         self.server.admit(joins[-1], part)
-        self.turn_until(lambda: self.client._is_joined)
+        self.turn_until(lambda: self.client._participant._is_joined)
         return joins[-1]
 
     def sent(self, count: int = 1) -> CompleteTransfer:

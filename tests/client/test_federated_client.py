@@ -37,7 +37,7 @@ def test_an_answer_to_another_session_is_not_its_own(scene):
     scene.server.say(messages.JoinAnswered, client="2", session=join.session, part=1, parts=2)
     scene.idle()
 
-    assert not scene.client._is_joined
+    assert not scene.client._participant._is_joined
 
 
 def test_a_new_epoch_makes_it_join_again_at_once_on_its_part(scene):
@@ -212,7 +212,7 @@ def test_what_the_server_does_not_hold_is_sent_again_at_once(scene):
     scene.idle()
     assert scene.server.update_records == 1
     scene.server.epoch = 2
-    scene.server.open(held={"2": "ab" * 16})
+    scene.server.open(held={"2": ("ab" * 16,)})
     scene.turn_until(lambda: scene.server.listen() or scene.server.update_records == 2)
 
     assert scene.trainings == [1]
@@ -223,7 +223,7 @@ def test_what_the_server_holds_is_not_sent_again(scene):
     scene.server.open()
     transfer = scene.sent().header.transfer
     scene.server.answer()
-    scene.server.open(held={"1": transfer})
+    scene.server.open(held={"1": (transfer,)})
     scene.idle()
     scene.clock.advance(1000)
     scene.idle()
@@ -301,7 +301,7 @@ def test_the_receipt_of_another_client_is_not_its_own(scene):
     scene.server.say(messages.Receipt, round=1, client="2", transfer=transfer, verdict="not_finite")
     scene.idle()
 
-    assert scene.client._outbox.has(1, scene.server.base)
+    assert scene.client._participant._outbox.has(1, scene.server.base)
 
 
 # --- whom it believes

@@ -130,9 +130,9 @@ def test_a_receipt_for_another_transfer_changes_nothing(outbox, put):
 
 def test_a_closed_round_frees_what_it_had(outbox, put):
     put(round=3)
-    outbox.note_closed(2)
+    outbox.forget_until(2)
     assert outbox.has(3, "ab" * 32)
-    outbox.note_closed(3)
+    outbox.forget_until(3)
     assert not outbox.has(3, "ab" * 32)
 
 
@@ -177,10 +177,10 @@ def test_what_is_still_on_its_way_is_not_repeated_and_time_counts_from_its_arriv
 
 def test_the_next_update_uses_the_memory_of_the_one_before(outbox, put, sent, transport):
     put()
-    first = outbox._buffer
+    first = outbox._parcels[0].frame.base
     put(round=2)
 
-    assert outbox._buffer is first
+    assert outbox._parcels[0].frame.base is first
     assert len({transfer_of(record) for record in sent()}) == 2
     outbox.send_again()
     transport.flush(0.0)

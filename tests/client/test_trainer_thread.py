@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from engine.client.schedule import Assignment
 from engine.client.trainer_thread import Task, TrainerThread
 from engine.core.weights import Layout, Tensor, Weights
 from engine.errors import DataError, LayoutMismatch, TrainingError
@@ -38,7 +39,7 @@ def result(thread):
 
 def test_a_training_gives_an_update_from_its_base(start, base, config):
     thread = start()
-    thread.submit(Task(3, base, "digest"))
+    thread.submit(Task(Assignment(3, "digest"), base))
     trained = result(thread)
 
     expected = np.empty(base.layout.size, np.float32)
@@ -51,10 +52,10 @@ def test_a_training_gives_an_update_from_its_base(start, base, config):
 
 def test_an_update_is_not_overwritten_by_the_next_training(start, base):
     thread = start()
-    thread.submit(Task(1, base, "digest"))
+    thread.submit(Task(Assignment(1, "digest"), base))
     first = result(thread).update.delta
     before = first.copy()
-    thread.submit(Task(2, base, "digest"))
+    thread.submit(Task(Assignment(2, "digest"), base))
     result(thread)
 
     assert np.array_equal(first, before)
@@ -64,7 +65,7 @@ def test_it_is_busy_from_the_submission_until_the_result_is_taken(start, base, c
     thread = start()
     assert thread.busy_since is None
     assert thread.poll() is None
-    thread.submit(Task(1, base, "digest"))
+    thread.submit(Task(Assignment(1, "digest"), base))
     assert thread.busy_since == clock.now
     result(thread)
     assert thread.busy_since is None
@@ -84,11 +85,11 @@ def test_the_trainer_is_opened_in_the_thread(start, config):
 
 def test_an_error_of_training_is_handed_over_with_its_round(start, base, config):
     class FailingTrainer(NullTrainer):
-        def train(self, base, *, client, round_number, delta):
+        def train(self, base, *, client, round_number, delta, repeat=0):
             raise TrainingError("out of memory")
 
     thread = start(lambda: FailingTrainer(config, part=0))
-    thread.submit(Task(4, base, "digest"))
+    thread.submit(Task(Assignment(4, "digest"), base))
     trained = result(thread)
 
     assert (trained.round, trained.update) == (4, None)
@@ -98,7 +99,7 @@ def test_an_error_of_training_is_handed_over_with_its_round(start, base, config)
 def test_a_model_of_another_layout_is_refused_with_the_layers_that_differ(start):
     other = Layout((Tensor("vector", (7,)), Tensor("head", (2, 2))))
     thread = start()
-    thread.submit(Task(1, Weights(other, np.zeros(11, np.float32)), "digest"))
+    thread.submit(Task(Assignment(1, "digest"), Weights(other, np.zeros(11, np.float32))))
     error = result(thread).error
 
     assert isinstance(error, LayoutMismatch)

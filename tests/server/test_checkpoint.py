@@ -23,6 +23,7 @@ from engine.server.checkpoint import (
     next_epoch,
     read_checkpoint,
 )
+from engine.telemetry import UpdateId
 
 LAYOUT = Layout((Tensor("kernel", (3, 4)), Tensor("mean", (5,), Role.STATISTIC)), fixed_digest="ef" * 32)
 ON_ANY_EXAMPLE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -37,7 +38,7 @@ def checkpoint(number, *, state=None):
         epoch=2,
         digest=Weights(LAYOUT, vector).digest(),
         layout=LAYOUT,
-        accepted=("1", "gpu-2"),
+        accepted={"aa": UpdateId("1", 7), "bb": UpdateId("gpu-2", 7)},
         summary=RoundSummary(updates=2, examples=20, seconds=1.5, parts={"training": 1.0}),
         members={"1": 0, "gpu-2": 1},
         incarnation="broker",
@@ -182,7 +183,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 layout = Layout((Tensor("vector", (100_000,)),))
 weights = Weights(layout, np.zeros(100_000, np.float32))
 header = CheckpointHeader(
-    run="run", round=2, epoch=1, digest="", layout=layout, accepted=(), summary=RoundSummary(), members={},
+    run="run", round=2, epoch=1, digest="", layout=layout, accepted={}, summary=RoundSummary(), members={},
     incarnation="", safe_offsets={},
 )
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))

@@ -10,20 +10,24 @@ from engine.core.exact_sum import MAX_ABS_DELTA
 from engine.core.update import TrainingMetrics
 from engine.errors import PayloadSizeMismatch, UpdateRejected
 from engine.protocol.serialization import FrameMetadata, encode_frame, parse_frame
+from engine.server.closing import WaitForCohort
+from engine.server.counted import CountedUpdates
 from engine.server.gate import Gate
 from engine.server.round import Contribution, Round
+from engine.telemetry import UpdateId
 
 BASE = "ab" * 32
 
 
 @pytest.fixture
 def gate(config, layout):
-    return Gate(config.run_id, layout, {0: 1000, 1: 1001})
+    counted = CountedUpdates(config.max_staleness, {})
+    return Gate(config, layout, {0: 1000, 1: 1001}, counted=counted, bases={})
 
 
 @pytest.fixture
 def current():
-    return Round(number=1, base_digest=BASE, cohort=("1", "2"), quorum=None, deadline_s=None)
+    return Round(number=1, base_digest=BASE, cohort=("1", "2"), rule=WaitForCohort())
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def frame(config, update, travels):
 
 
 def contribution(num_examples):
-    return Contribution("transfer", num_examples, TrainingMetrics(), 0, 0.0)
+    return Contribution("transfer", num_examples, TrainingMetrics(), 0, "none", 0.0)
 
 
 def reason(gate, frame, current, part=0):
@@ -78,13 +82,13 @@ def test_a_model_in_place_of_an_update(gate, current, config, layout, update):
 
 
 def test_a_second_update_of_one_client(gate, current, frame):
-    current.contributions["1"] = contribution(1000)
+    current.contributions[UpdateId("1", 1)] = contribution(1000)
 
     assert reason(gate, frame(), current) == "duplicate"
 
 
 def test_a_second_update_stays_a_duplicate_once_the_round_is_closed(gate, current, frame):
-    current.contributions["1"], current.is_closed = contribution(1000), True
+    current.contributions[UpdateId("1", 1)], current.is_closed = contribution(1000), True
 
     assert reason(gate, frame(), current) == "duplicate"
 
@@ -125,9 +129,9 @@ def test_a_client_without_a_part_may_claim_no_more_than_the_sum_can_weigh(gate, 
 
 
 def test_more_examples_in_a_round_than_the_sum_can_weigh(gate, current, frame):
-    current.contributions["2"] = contribution(MAX_TOTAL_EXAMPLES - 999)
+    current.contributions[UpdateId("2", 1)] = contribution(MAX_TOTAL_EXAMPLES - 999)
 
-    assert reason(gate, frame(), current) == "out_of_range"
+    assert reason(gate, frame(), current) == "round_full"
 
 
 def test_a_payload_that_is_not_the_layouts_is_an_error_of_the_frame(gate, current, frame, update):

@@ -60,7 +60,7 @@ def test_how_far_the_run_had_come(history):
 def test_whose_updates_the_open_round_has_recorded(history):
     read = history(opened(1), accepted(1, "1"), opened(2), accepted(2, "2"), opened(2), accepted(2, "3"))
 
-    assert read.accepted == {(2, "2"), (2, "3")}
+    assert read.accepted == {telemetry.UpdateId("2", 2), telemetry.UpdateId("3", 2)}
 
 
 def test_who_has_which_part(history):

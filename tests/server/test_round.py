@@ -3,10 +3,16 @@
 import pytest
 
 from engine.core.update import TrainingMetrics
+from engine.server.closing import WaitForCohort
 from engine.server.round import Contribution, Round
+from engine.telemetry import UpdateId
 
 COHORT = ("1", "2", "3")
 OPENED_AT = 100.0
+
+
+def contribution(client):
+    return Contribution(f"of {client}", 10, TrainingMetrics(), 99, "none", OPENED_AT)
 
 
 def open_round(*, quorum=None, deadline_s=None, heard=(), left=()):
@@ -14,13 +20,12 @@ def open_round(*, quorum=None, deadline_s=None, heard=(), left=()):
         number=4,
         base_digest="base",
         cohort=COHORT,
-        quorum=quorum,
-        deadline_s=deadline_s,
+        rule=WaitForCohort(quorum, deadline_s),
         opened_at=OPENED_AT,
         announced_at=OPENED_AT,
     )
     for client in heard:
-        current.contributions[client] = Contribution(f"of {client}", 10, TrainingMetrics(), 99, OPENED_AT)
+        current.contributions[UpdateId(client, 4)] = contribution(client)
     current.leave(left)
     return current
 
@@ -60,8 +65,8 @@ def test_a_whole_cohort_does_not_wait_for_the_deadline():
 
 
 def test_a_deadline_starts_when_the_round_is_announced():
-    current = Round(number=4, base_digest="base", cohort=COHORT, quorum=None, deadline_s=5)
-    current.contributions["1"] = Contribution("of 1", 10, TrainingMetrics(), 99, OPENED_AT)
+    current = Round(number=4, base_digest="base", cohort=COHORT, rule=WaitForCohort(deadline_s=5))
+    current.contributions[UpdateId("1", 4)] = contribution("1")
 
     assert not current.may_close(1e9)
 
@@ -79,7 +84,7 @@ def test_who_leaves_after_being_heard_has_contributed_all_the_same():
     assert current.waited_for() == ("1", "2")
     assert closes(current)
     assert current.num_examples == 20
-    assert current.held() == {"1": "of 1", "2": "of 2"}
+    assert current.held() == {"1": ("of 1",), "2": ("of 2",)}
 
 
 def test_who_is_missing_is_named():
