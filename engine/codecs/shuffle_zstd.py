@@ -77,7 +77,7 @@ def _compress_in_place(plane: _Bytes) -> int:
     """Compresses a plane where it lies, if that pays; returns the bytes that it takes there then."""
     if not _is_promising(plane):
         return plane.size
-    compressed = compress_data(plane.data)
+    compressed = compress_data(plane.data, is_noise=True)
     if len(compressed) > (1 - LEAST_SAVING) * plane.size:
         return plane.size
     plane[: len(compressed)] = np.frombuffer(compressed, np.uint8)
@@ -90,7 +90,7 @@ def _is_promising(plane: _Bytes) -> bool:
     if stride <= _SAMPLE_BYTES:
         return True
     sample = plane[: stride * _SAMPLES].reshape(_SAMPLES, stride)[:, :_SAMPLE_BYTES].tobytes()
-    return len(compress_data(sample)) < len(sample)
+    return len(compress_data(sample, is_noise=True)) < len(sample)
 
 
 def _read_lengths(payload: _Bytes, size: int) -> NDArray[np.uint32]:
