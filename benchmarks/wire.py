@@ -33,7 +33,7 @@ def run() -> list[Row]:
     metadata = FrameMetadata.of_update(update, LAYOUT, run="benchmark")
     buffer = np.empty(max_frame_bytes(LAYOUT), np.uint8)
     frame = encode_frame(metadata, delta, buffer=buffer)
-    header = TransferHeader.of_frame(frame, metadata, epoch=1)
+    header = TransferHeader.of_frame(frame, epoch=1)
     records = [(dict(record.headers), record.value) for record in split(frame, header)]
     target = np.empty(header.size, np.uint8)
 

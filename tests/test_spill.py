@@ -35,7 +35,7 @@ def test_the_assembler_works_on_files(tmp_path):
     frame = encode_frame(metadata, weights.vector)
     assembler = Assembler(frame.size, budget_bytes=0, spill=file_allocator(tmp_path))
 
-    records = split(frame, TransferHeader.of_frame(frame, metadata, epoch=1))
+    records = split(frame, TransferHeader.of_frame(frame, epoch=1))
     transfers = [assembler.add(dict(r.headers), r.value, "place", seq, 0.0) for seq, r in enumerate(records)]
 
     assert transfers[0] is None

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from engine.client.model_receiver import ModelReceiver
 from engine.config import RunConfig
 from engine.errors import BrokerLost, BrokerReset, BrokerUnreachable, MessageInvalid
+from engine.frame_key import read_frame_key
 from engine.protocol import messages
 from engine.transport.base import CONTROL, GLOBAL_MODEL, Place, Record, Transport
 from engine.transport.last_record import read_last_record
@@ -31,6 +32,9 @@ class Downlink:
         name: of this process, for its log.
         transport: connected to the run's broker.
         clock: monotonic seconds.
+
+    Raises:
+        ConfigError: `frame_key_file` cannot be used.
     """
 
     def __init__(
@@ -42,7 +46,9 @@ class Downlink:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._transport, self._clock = config, transport, clock
-        self.model = ModelReceiver(name, config.run_id, clock)
+        self.frame_key = read_frame_key(config.frame_key_file)
+        """Of the frames that this process reads and writes; None for none."""
+        self.model = ModelReceiver(name, config.run_id, clock, key=self.frame_key)
         self.epoch = 0
         """Of the server that leads."""
         self.connections = 0
@@ -58,6 +64,7 @@ class Downlink:
 
         Raises:
             BrokerLost: the broker stayed away longer than `broker_timeout_s`.
+            ConfigError: the server's models are made with another key.
         """
         self._check_broker()
         try:

@@ -18,7 +18,7 @@ HELD = ("held", "duplicate")
 COUNTED = "counted"
 """The verdict that means: it is in a model already."""
 DAMAGE_PAUSE_S = 1.0
-"""Before an update is repeated that was damaged on its way."""
+"""Before an update is repeated that was damaged on its way; doubles each time, up to the longest patience."""
 
 
 @dataclass(slots=True, eq=False)
@@ -28,6 +28,7 @@ class _Parcel:
     base_digest: str
     train_s: float
     patience_s: float = FIRST_PATIENCE_S
+    damage_pause_s: float = DAMAGE_PAUSE_S
     send_again_at: float = 0.0
     is_held: bool = False
     deliveries: list[Delivery] = field(default_factory=list)
@@ -40,6 +41,7 @@ class Outbox:
         client: this client's id.
         run: the run's id.
         codec: how deltas are encoded.
+        key: of the frames; None for none.
         most: updates that are kept; one more pushes the oldest out.
         transport: where to send.
         clock: monotonic seconds.
@@ -51,11 +53,13 @@ class Outbox:
         client: str,
         run: str,
         codec: str,
+        key: bytes | None = None,
         most: int = 1,
         transport: Transport,
         clock: Callable[[], float],
     ) -> None:
-        self._client, self._run, self._codec, self._most = client, run, codec, most
+        self._client, self._run, self._most = client, run, most
+        self._codec, self._key = codec, key
         self._transport, self._clock = transport, clock
         self._place = place_of(MODEL_UPDATES, client)
         self._parcels: list[_Parcel] = []
@@ -73,9 +77,9 @@ class Outbox:
         """
         self._keep(self._parcels[-self._most + 1 :] if self._most > 1 else [])
         about = FrameMetadata.of_update(update, layout, run=self._run, codec=self._codec)
-        frame = encode_frame(about, update.delta, buffer=self._spare)
+        frame = encode_frame(about, update.delta, key=self._key, buffer=self._spare)
         self._spare = None
-        header = TransferHeader.of_frame(frame, about, epoch=epoch)
+        header = TransferHeader.of_frame(frame, epoch=epoch)
         parcel = _Parcel(frame, header, update.base_digest, train_s)
         self._parcels.append(parcel)
         self._send(parcel)
@@ -122,7 +126,8 @@ class Outbox:
             self.forget((transfer,))
             return False
         if verdict == DigestMismatch.reason:  # damaged on its way: what is kept here is whole
-            parcel.send_again_at = min(parcel.send_again_at, self._clock() + DAMAGE_PAUSE_S)
+            parcel.send_again_at = min(parcel.send_again_at, self._clock() + parcel.damage_pause_s)
+            parcel.damage_pause_s = min(2 * parcel.damage_pause_s, LONGEST_PATIENCE_S)
             return False
         self.forget((transfer,))
         return True

@@ -13,7 +13,7 @@ from engine.client.trainer_thread import Task, Trained, TrainerThread
 from engine.config import MAX_KEPT_UPDATES, RunConfig
 from engine.core.update import ClientUpdate
 from engine.core.weights import Layout, Weights
-from engine.errors import ConfigError, TrainingError
+from engine.errors import ConfigError, DigestMismatch, TrainingError
 from engine.failpoints import reach
 from engine.logger import get_client_logger
 from engine.protocol import messages
@@ -75,6 +75,7 @@ class Participant:
             client=client_id,
             run=config.run_id,
             codec=config.codec,
+            key=downlink.frame_key,
             most=1 if config.mode == "sync" else MAX_KEPT_UPDATES,
             transport=transport,
             clock=clock,
@@ -140,6 +141,12 @@ class Participant:
             self._trainer = TrainerThread(self.client_id, lambda: self._open_trainer(part), self._clock)
 
     def _note_receipt(self, receipt: messages.Receipt) -> None:
+        if receipt.verdict == DigestMismatch.reason:
+            self._log.warning(
+                "round %d: the server cannot verify the update, which is sent again; if this does not end, "
+                "frame_key_file is not the server's",
+                receipt.round,
+            )
         if not self._schedule.note_receipt(receipt):
             return
         if receipt.verdict not in _OUT_OF_STEP:

@@ -25,8 +25,8 @@ from engine.protocol.serialization import (
     DIGEST_BYTES,
     MAX_NAME_LENGTH,
     MIN_FRAME_BYTES,
-    FrameMetadata,
     Kind,
+    read_metadata,
 )
 
 CHUNK_BYTES = MAX_RECORD_BYTES
@@ -78,8 +78,9 @@ class TransferHeader(msgspec.Struct, frozen=True, kw_only=True):
         return slice(seq * CHUNK_BYTES, min((seq + 1) * CHUNK_BYTES, self.size))
 
     @classmethod
-    def of_frame(cls, frame: Bytes, metadata: FrameMetadata, *, epoch: int) -> Self:
-        """Header for a frame and the metadata it was encoded with."""
+    def of_frame(cls, frame: Bytes, *, epoch: int) -> Self:
+        """Says of a frame from `encode_frame` what it says of itself."""
+        metadata = read_metadata(frame)
         return cls(
             run=metadata.run,
             kind=metadata.kind,
@@ -183,7 +184,8 @@ class Assembler:
     """Puts transfers together from their records.
 
     Args:
-        max_frame_bytes: the largest frame that this run can have; larger ones are refused unallocated.
+        max_frame_bytes: the largest frame that is taken; larger ones are refused unallocated. May be raised
+            later, when more is known.
         budget_bytes: most memory that open transfers take together.
         expiry_s: seconds without a new chunk after which an open transfer is dropped.
         allocate: makes the buffer of a transfer within the budget.
@@ -199,7 +201,7 @@ class Assembler:
         allocate: Allocator = _in_memory,
         spill: Allocator | None = None,
     ) -> None:
-        self._max_frame_bytes = max_frame_bytes
+        self.max_frame_bytes = max_frame_bytes
         self._budget_bytes = budget_bytes
         self._expiry_s = expiry_s
         self._allocate = allocate
@@ -277,9 +279,9 @@ class Assembler:
         self._finished.clear()
 
     def _start(self, header: TransferHeader, place: Hashable, offset: int, now: float) -> _OpenTransfer:
-        if header.size > self._max_frame_bytes:
+        if header.size > self.max_frame_bytes:
             raise TransferTooLarge(
-                f"{header.size} bytes; the largest frame of this run has {self._max_frame_bytes}"
+                f"{header.size} bytes; the largest frame of this run has {self.max_frame_bytes}"
             )
         self._evict_for(header)
         if len(self._open) >= MAX_OPEN_TRANSFERS:

@@ -98,10 +98,13 @@ class Intake:
         layout: of the global model; bounds every allocation.
         spill_dir: where buffers beyond the memory budget lie.
         clock: monotonic seconds.
+        key: of the frames; None for none.
     """
 
-    def __init__(self, layout: Layout, spill_dir: Path, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(
+        self, layout: Layout, spill_dir: Path, clock: Callable[[], float], *, key: bytes | None = None
+    ) -> None:
+        self._clock, self._key = clock, key
         self._payload_bytes = layout.num_bytes
         self._assembler = Assembler(
             max_frame_bytes(layout), BUDGET_BYTES, EXPIRY_S, spill=file_allocator(spill_dir)
@@ -128,7 +131,7 @@ class Intake:
             )
             if whole is None:
                 return self._repeated(record)
-            frame = parse_frame(whole.frame, max_payload_bytes=self._payload_bytes)
+            frame = parse_frame(whole.frame, key=self._key, max_payload_bytes=self._payload_bytes)
             _check_agreement(whole.header, frame)
         except ProtocolError as error:
             return self._refuse(whole, record, error)

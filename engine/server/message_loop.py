@@ -9,6 +9,7 @@ from engine.core.update import ClientUpdate
 from engine.core.weights import Weights
 from engine.errors import BrokerReset, BrokerUnreachable, MessageInvalid, Overtaken
 from engine.failpoints import reach
+from engine.frame_key import read_frame_key
 from engine.protocol import messages
 from engine.server import round_report
 from engine.server.broker_watch import BrokerWatch
@@ -70,8 +71,9 @@ class MessageLoop:
         self._embedded, self._num_clients = config.embedded_broker, config.clients
         self._transport, self._journal, self._clock = transport, takeover.journal, clock
         layout = takeover.checkpoint.header.layout
-        self._channel = ServerChannel(transport, self._run, self._epoch)
-        self._intake = Intake(layout, run_dir, clock)
+        key = read_frame_key(config.frame_key_file)
+        self._channel = ServerChannel(transport, self._run, self._epoch, codec=config.codec, key=key)
+        self._intake = Intake(layout, run_dir, clock, key=key)
         self._watch = BrokerWatch(transport, self._journal, config.broker_timeout_s)
         self.members = Members(config.num_parts, config.client_timeout_s)
         self._telemetry = TelemetryHandler(

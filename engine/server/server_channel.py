@@ -21,10 +21,15 @@ class ServerChannel:
         transport: where to speak.
         run: the run's id.
         epoch: this server's epoch, in every record it writes.
+        codec: how models are written.
+        key: of the frames; None for none.
     """
 
-    def __init__(self, transport: Transport, run: str, epoch: int) -> None:
+    def __init__(
+        self, transport: Transport, run: str, epoch: int, *, codec: str = "none", key: bytes | None = None
+    ) -> None:
         self._transport, self.run, self.epoch = transport, run, epoch
+        self._codec, self._key = codec, key
         self._manifest_offset = -1
         self._unconfirmed: list[tuple[Delivery, ControlMessage]] = []
         self.bytes_sent = 0
@@ -60,9 +65,11 @@ class ServerChannel:
         Returns:
             Whether the broker has it; if not, it must be published again.
         """
-        about = FrameMetadata.of_model(weights.layout, run=self.run, round_number=round_number)
-        frame = encode_frame(about, weights.vector)
-        header = TransferHeader.of_frame(frame, about, epoch=self.epoch)
+        about = FrameMetadata.of_model(
+            weights.layout, run=self.run, round_number=round_number, codec=self._codec
+        )
+        frame = encode_frame(about, weights.vector, key=self._key)
+        header = TransferHeader.of_frame(frame, epoch=self.epoch)
         chunks = [
             self._transport.publish(_MODELS, chunk.value, headers=chunk.headers)
             for chunk in split(frame, header)

@@ -22,7 +22,7 @@ class Published:
         self.weights = get_random_weights("vector:300000", seed=round_number)
         about = FrameMetadata.of_model(self.weights.layout, run=run, round_number=round_number)
         frame = encode_frame(about, self.weights.vector)
-        header = TransferHeader.of_frame(frame, about, epoch=1)
+        header = TransferHeader.of_frame(frame, epoch=1)
         if flip is not None:
             frame[flip] ^= 1
         self.records = [

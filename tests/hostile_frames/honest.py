@@ -55,7 +55,7 @@ def records(
     """The records of an update, at the first offsets of their partition."""
     about = metadata(layout=layout, client=client)
     frame = encode_frame(about, delta)
-    chunks = split(frame, TransferHeader.of_frame(frame, about, epoch=1))
+    chunks = split(frame, TransferHeader.of_frame(frame, epoch=1))
     place = UPDATE_PLACES[partition]
     return [Record(place, offset, chunk.value, dict(chunk.headers)) for offset, chunk in enumerate(chunks)]
 

@@ -24,7 +24,7 @@ def an_update(client="1", round_number=1, seed=0, epoch=1):
     update = ClientUpdate(client, round_number, "00" * 32, 10, delta, TrainingMetrics())
     metadata = FrameMetadata.of_update(update, LAYOUT, run="run")
     frame = encode_frame(metadata, delta)
-    header = TransferHeader.of_frame(frame, metadata, epoch=epoch)
+    header = TransferHeader.of_frame(frame, epoch=epoch)
     return header, list(split(frame, header))
 
 

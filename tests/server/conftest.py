@@ -73,7 +73,7 @@ def frame_and_header(config, update: ClientUpdate, **changes):
     about = FrameMetadata.of_update(update, static_layout(config.model), run=config.run_id)
     about = FrameMetadata(**{**{f: getattr(about, f) for f in about.__struct_fields__}, **changes})
     frame = encode_frame(about, update.delta)
-    return frame, TransferHeader.of_frame(frame, about, epoch=1)
+    return frame, TransferHeader.of_frame(frame, epoch=1)
 
 
 class Peer:
