@@ -7,6 +7,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUN_OPTIONS ?= --clients 3 --rounds 5
+FUZZ_RUNS ?= 200000
 
 .DEFAULT_GOAL := help
 
@@ -32,6 +33,11 @@ check: $(VENV)/installed-dev ## lint, formatting, types, and who may import whom
 .PHONY: bench
 bench: $(VENV)/installed-dev ## measure, and write the figures under benchmarks/results/
 	$(BIN)/python -m benchmarks
+
+.PHONY: fuzz
+fuzz: $(VENV)/installed-dev ## look for input that brings a reader down, on Linux; FUZZ_RUNS=N inputs
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	$(BIN)/python -m tests.hostile_frames.fuzz --runs $(FUZZ_RUNS)
 
 .PHONY: format
 format: $(VENV)/installed-dev ## format the code and repair what can be repaired

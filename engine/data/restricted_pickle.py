@@ -9,8 +9,9 @@ import io
 import math
 import pickle
 import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,14 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - the C one fills memory wh
             return _ALLOWED[module_name, global_name]
         except KeyError:
             raise pickle.UnpicklingError(f"it names {module_name}.{global_name}, not allowed") from None
+
+    def _refuse_bytearray(self) -> None:
+        raise pickle.UnpicklingError("it holds a bytearray, which would be allocated before it is read")
+
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = {
+        **pickle._Unpickler.dispatch,  # noqa: SLF001 - see above
+        pickle.BYTEARRAY8[0]: _refuse_bytearray,
+    }
 
 
 def load(path: Path) -> Any:

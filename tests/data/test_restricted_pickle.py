@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -115,6 +116,18 @@ def test_a_file_that_is_far_too_large_is_not_opened(tmp_path):
 def test_a_missing_file_names_its_path(tmp_path):
     with pytest.raises(DataError, match="nothing: No such file"):
         restricted_pickle.load(tmp_path / "nothing")
+
+
+def test_a_bytearray_that_announces_a_terabyte_is_refused_unallocated(tmp_path):
+    path = tmp_path / "batch"
+    path.write_bytes(pickle.PROTO + b"\5" + pickle.BYTEARRAY8 + (1 << 40).to_bytes(8, "little") + b".")
+    tracemalloc.start()
+    with pytest.raises(DataError, match="bytearray"):
+        restricted_pickle.load(path)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most_bytes < 100_000
 
 
 @given(st.binary(max_size=200))
