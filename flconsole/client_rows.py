@@ -36,6 +36,12 @@ class ClientRow(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float | None = None
     """Seconds since its last update."""
     updates: int | None = None
+    staleness: int | None = None
+    """Rounds that its last update's model was behind; None where every update is for the open round."""
+    repeat: int | None = None
+    """Updates from the same model that came before its last one; None likewise."""
+    interval_s: float | None = None
+    """Seconds from the start of one training to the next, where it sets its own pace."""
     rejected: int | None = None
     bytes_up: int | None = None
     bytes_down: int | None = None
@@ -96,11 +102,14 @@ def _add_membership(row: ClientRow, client: Client, state: RunState, now: float)
     if client.last_update is not None:
         update = client.last_update
         row = replace(row, round=update.round, loss=update.loss, accuracy=update.accuracy)
+        if not state.is_sync:
+            row = replace(row, staleness=update.staleness, repeat=update.repeat)
     if client.last_update_at is not None:
         row = replace(row, age_s=max(0.0, now - client.last_update_at))
     if row.state in (ClientState.TRAINING, ClientState.SENDING) and state.round is not None:
-        row = replace(row, round=state.round.number)
-    return row
+        row = replace(row, round=state.round_of(row.id))
+    told = state.told_by(row.id)
+    return row if told is None else replace(row, interval_s=told.interval_s)
 
 
 def _use(sample: Sample | None, process: Process | None) -> ProcessSample:
@@ -183,6 +192,10 @@ def _loss(value: float) -> str:
     return number(value) if magnitude < 10 else f"{value:.5g}" if magnitude < 99_999.5 else f"{value:.1e}"
 
 
+def _seconds(value: float) -> str:
+    return f"{value:.1f}s" if value < 99.95 else short_seconds(value)
+
+
 def _percent(value: float) -> str:
     return f"{value:.0f}"
 
@@ -205,6 +218,9 @@ COLUMNS = (
     Column("accuracy", "acc", 6, 3, number),
     Column("examples", "examples", 9, 12),
     Column("age_s", "age", 4, 5, short_seconds),
+    Column("staleness", "stale", 5, 5, deserved_by=_is_known),
+    Column("repeat", "repeat", 6, 16, deserved_by=_is_known),
+    Column("interval_s", "pace", 5, 9, _seconds, is_sampled=True, deserved_by=_is_known),
     Column("updates", "updates", 8, 16),
     Column("rejected", "rej", 4, 13, deserved_by=bool),
     Column("bytes_up", "up", 5, 10, short_bytes),

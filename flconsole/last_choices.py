@@ -9,8 +9,21 @@ from engine.errors import ConfigError
 from flconsole.files import keep_for_the_user, user_state_file
 from flconsole.settings import find_setting
 
-CHOSEN = ("dataset", "model", "clients", "parts", "rounds", "mode", "seed")
-"""The keys of the configuration that the start screen asks for, in its order."""
+CHOSEN = (
+    "dataset",
+    "model",
+    "clients",
+    "parts",
+    "rounds",
+    "mode",
+    "quorum",
+    "deadline_s",
+    "aggregation_interval_seconds",
+    "min_updates_per_aggregation",
+    "codec",
+    "seed",
+)
+"""The keys of the configuration that the start screen asks for, in its order; some belong to a mode."""
 
 
 def choices_file() -> Path:

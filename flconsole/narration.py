@@ -119,7 +119,9 @@ def _round_finished(event: telemetry.RoundFinished, state: RunState) -> str:
 def _round_opened(event: telemetry.RoundOpened, _state: RunState) -> str | None:
     if not event.reopened:
         return None
-    return f"round {event.round} goes on after a restart of the server, {len(event.held)} updates held"
+    return (
+        f"round {event.round} goes on after a restart of the server, {counted_updates(len(event.held))} held"
+    )
 
 
 def _rules_changed(event: telemetry.RulesChanged, _state: RunState) -> str:

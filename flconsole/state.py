@@ -227,6 +227,12 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
             return ClientState.STOPPED
         return ClientState.JOINING if client is None or not self._has_server else self._member_state(client)
 
+    def round_of(self, client_id: str) -> int | None:
+        """The round that a client trains for: the open one or, at a pace of its own, the one it tells."""
+        current = None if self.round is None else self.round.number
+        told = self.told_by(client_id)
+        return current if self.is_sync or told is None or told.round is None else told.round
+
     @property
     def client_ids(self) -> list[str]:
         """All clients that were ever started or joined, in natural order."""
@@ -251,7 +257,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
 
     def _state_at_own_pace(self, client_id: str) -> ClientState:
         """Of a client that no round waits for: its own word, and without one, what it is there for."""
-        told = self._told_by(client_id)
+        told = self.told_by(client_id)
         word = None if told is None else told.state
         if word in (
             ClientState.TRAINING,
@@ -263,13 +269,13 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
         is_waiting = word == ClientState.IDLE or self.round is None
         return ClientState.IDLE if is_waiting else ClientState.TRAINING
 
-    def _told_by(self, client_id: str) -> telemetry.ClientSample | None:
+    def told_by(self, client_id: str) -> telemetry.ClientSample | None:
         """What the client says of itself in the newest sample."""
         return None if self.sample is None else self.sample.clients.get(client_id)
 
     def _is_sending(self, client_id: str) -> bool:
         """Whether the newest sample says so of the open round."""
-        told = self._told_by(client_id)
+        told = self.told_by(client_id)
         current = self.round.number if self.round is not None else None
         return told is not None and (told.state, told.round) == (ClientState.SENDING, current)
 

@@ -49,7 +49,7 @@ def linear_axis(low: float, high: float, *, ticks: int, unit: Unit, begins_at_lo
     curve that grows seldom moves what is already drawn.
     """
     if high - low < max(_LEAST_SPAN, 1e-9 * max(abs(low), abs(high))):
-        room = max(abs(low) * 0.05, 1.0 if unit is Unit.COUNT or not low else 0.0)
+        room = max(abs(low) * 0.05, 1.0 if unit is Unit.COUNT or abs(low) < _LEAST_SPAN else 0.0)
         low, high = low if begins_at_low else low - room, high + room
     step = _step((high - low) / max(1, ticks), unit)
     grain = 1.0 if unit is Unit.COUNT and step < 4 else step / 4

@@ -170,7 +170,8 @@ def _beginning(state: RunState) -> float | None:
 
 # --- values of rounds
 
-RoundValue = Callable[[RoundFinished], float | None]
+RoundValue = Callable[[RoundFinished, RunState], float | None]
+"""Of a finished round and the run that it is of."""
 
 
 class RoundLines:
@@ -180,12 +181,18 @@ class RoundLines:
         style: of the chart.
         values: label -> value; the only line of a chart has no label.
         is_evaluation: whether a round between two evaluations has no values and misses none.
+        note: what the heading says of the whole run; empty for nothing.
     """
 
     def __init__(
-        self, style: LinesStyle, values: dict[str, RoundValue], *, is_evaluation: bool = False
+        self,
+        style: LinesStyle,
+        values: dict[str, RoundValue],
+        *,
+        is_evaluation: bool = False,
+        note: Callable[[RunState], str] | None = None,
     ) -> None:
-        self._style, self._values, self._is_evaluation = style, values, is_evaluation
+        self._style, self._values, self._is_evaluation, self._note = style, values, is_evaluation, note
         self._news = _new_rounds()
         self._settings = Settings()
         self._tracks: list[_Track] = []
@@ -200,13 +207,14 @@ class RoundLines:
         beginning = _beginning(state)
         for finished in rounds:
             if not (self._is_evaluation and _is_between_evaluations(finished, look.eval_every)):
-                self._add(finished, _x_of_round(finished, state, beginning, self._settings.basis))
-        return self._style.plot(self._tracks, self._settings)
+                self._add(finished, state, _x_of_round(finished, state, beginning, self._settings.basis))
+        note = "" if self._note is None else self._note(state)
+        return self._style.plot(self._tracks, self._settings, *([note] if note else []))
 
-    def _add(self, finished: RoundFinished, x: float | None) -> None:
+    def _add(self, finished: RoundFinished, state: RunState, x: float | None) -> None:
         if x is not None:
             for track, value in zip(self._tracks, self._values.values(), strict=True):
-                track.add(x, value(finished))
+                track.add(x, value(finished, state))
 
 
 def _is_between_evaluations(finished: RoundFinished, eval_every: int) -> bool:
@@ -255,6 +263,8 @@ class RoundTime:
 class ClientLines:
     """What some clients report with their updates, one curve each.
 
+    A round that a client was waited for and did not report in is a gap. At its own pace it misses none.
+
     Args:
         style: of the chart.
         value: of one report.
@@ -263,11 +273,11 @@ class ClientLines:
     def __init__(self, style: LinesStyle, value: Callable[[Report], float | None]) -> None:
         self._style, self._value = style, value
         self._followed: dict[str, tuple[_News[Report], _Track]] = {}
-        self._drawn_with: tuple[Settings, float | None] = (Settings(), None)
+        self._drawn_with: tuple[Settings, float | None, bool] = (Settings(), None, True)
 
     def plot(self, look: Look) -> Plot:
         state, curves = look.snapshot.state, look.snapshot.curves
-        drawn_with = (look.settings, _beginning(state))
+        drawn_with = (look.settings, _beginning(state), state.is_sync)
         if drawn_with != self._drawn_with:
             self._drawn_with, self._followed = drawn_with, {}
         known = [client for client in state.client_ids if client in curves]
@@ -279,7 +289,7 @@ class ClientLines:
         return self._style.plot(tracks, look.settings, *hint)
 
     def _follow(self, client: str, curve: Curve) -> tuple[_News[Report], _Track]:
-        settings, beginning = self._drawn_with
+        settings, beginning, is_sync = self._drawn_with
         news, track = self._followed.get(client, (_new_reports(), _Track(client, settings)))
         reports, is_anew = news.of(curve.points)
         if is_anew:
@@ -292,7 +302,7 @@ class ClientLines:
                 if settings.basis is Basis.ROUNDS
                 else report.ts - (beginning or report.ts)
             )
-            if previous is not None and report.round - previous.round >= 2 * curve.stride:
+            if is_sync and previous is not None and report.round - previous.round >= 2 * curve.stride:
                 track.add(x, None)
             track.add(x, self._value(report))
             previous = report

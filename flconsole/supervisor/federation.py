@@ -75,7 +75,7 @@ class Federation:
         return Answer(ok=True, text="the run ends when the open round is finished")
 
     async def _set_rules(self, request: SetRules) -> Answer:
-        change = SetRound(quorum=request.quorum, deadline_s=request.deadline_s, clear=tuple(request.clear))
+        change = SetRound(**request.arguments() | {"clear": tuple(request.clear)})
 
         def note() -> None:
             self._rules = _merged(self._rules, change)
@@ -100,9 +100,10 @@ class Federation:
 
 def _merged(before: SetRound, change: SetRound) -> SetRound:
     """Two changes of the rules, one after the other, as one."""
-    rules: tuple[Rule, ...] = get_args(Rule)
+    rules = [name for name in SetRound.__struct_fields__ if name != "clear"]
     kept = {rule: getattr(before, rule) for rule in rules if rule not in change.clear}
     values = kept | {rule: value for rule in rules if (value := getattr(change, rule)) is not None}
     cleared = {*before.clear, *change.clear}
-    clear = tuple(rule for rule in rules if rule in cleared and values.get(rule) is None)
+    can_be_cleared: tuple[Rule, ...] = get_args(Rule)
+    clear = tuple(rule for rule in can_be_cleared if rule in cleared and values.get(rule) is None)
     return SetRound(**values, clear=clear)

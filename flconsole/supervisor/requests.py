@@ -49,10 +49,12 @@ class Stop(Request, frozen=True, tag="stop"):
 
 
 class SetRules(Request, frozen=True, tag="set"):
-    """Change quorum or deadline of the open round and of all after it; None leaves it as it is."""
+    """Change the rules of the open round and of all after it; None leaves a rule as it is."""
 
     quorum: Annotated[int, Meta(ge=1)] | None = None
     deadline_s: Annotated[float, Meta(gt=0)] | None = None
+    aggregation_interval_seconds: Annotated[float, Meta(gt=0)] | None = None
+    min_updates_per_aggregation: Annotated[int, Meta(ge=1)] | None = None
     clear: list[Rule] = []
     """Rules to do without."""
 

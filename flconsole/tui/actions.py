@@ -80,7 +80,7 @@ ACTIONS = (
     _run("add-one", "plus", "Add one", "Add one client at once."),
     _run("stop-newest", "minus", "Stop newest", "Stop the client that was added last.", asks=True),
     _run("pause-federation", "P", "Pause all", "Pause the federation after the open round, or go on."),
-    _run("set-rules", "e", "Rules", "Change the quorum and the deadline."),
+    _run("set-rules", "e", "Rules", "Change what closes a round."),
     _run("save", "s", "Save", "Keep the newest checkpoint for good, and the charts as pictures."),
     _run("stop-after-round", "x", "Stop after round", "End the run when the open round is finished.", asks=True),
     _run("stop-now", "X", "Stop now", "End the run at once; it can be resumed.", asks=True),

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from engine.errors import RunDirectoryError
-from flconsole.charts.catalogue import CHARTS, Chart
+from flconsole.charts.catalogue import Chart, charts_for
 from flconsole.charts.chart_text import Ink, heading
 from flconsole.charts.gatherers import Look
 from flconsole.charts.plot import Plot, Sentence
@@ -51,7 +51,7 @@ def save_charts(view: View) -> list[Path]:
     """
     folder = view.run_dir / PLOTS
     look = Look(snapshot=view.snapshot, eval_every=view.config.eval_every)
-    plots = [(chart, chart.gatherer().plot(look)) for chart in CHARTS]
+    plots = [(chart, chart.gatherer().plot(look)) for chart in charts_for(view.config.mode)]
     pictures = {
         folder / f"{chart.name}.svg": _svg(chart, plot, view.run_dir.name)
         for chart, plot in plots

@@ -8,7 +8,15 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from engine.config import DATASETS, DEFAULT_ROUNDS, MODELS, RunConfig
+from engine.config import (
+    CODECS,
+    DATASETS,
+    DEFAULT_INTERVAL_S,
+    DEFAULT_ROUNDS,
+    MODELS,
+    MODES_OF_KEY,
+    RunConfig,
+)
 from engine.errors import ConfigError
 from flconsole import plan
 from flconsole.last_choices import CHOSEN
@@ -24,14 +32,30 @@ OFFERED_ROUNDS = 20
 _MOST_DIGITS = 10
 """Enough for every seed; more would be no number that anybody means."""
 _LABEL_WIDTH, _VALUE_WIDTH = 12, 18
+_LABELS = {
+    "deadline_s": "deadline",
+    "aggregation_interval_seconds": "interval",
+    "min_updates_per_aggregation": "minimum",
+}
+"""What a line calls a key, where that is not its name."""
 _HINTS = {
-    "dataset": "auto: CIFAR-10, or else digits",
+    "dataset": "auto: CIFAR-10, or digits",
     "model": "or module:function",
     "clients": "on this machine",
     "rounds": f"until the end; empty: {DEFAULT_ROUNDS}",
-    "mode": "how a round closes",
+    "quorum": "updates; empty: all",
+    "deadline_s": "seconds; empty: no end",
+    "aggregation_interval_seconds": f"seconds; empty: {DEFAULT_INTERVAL_S:g}",
+    "min_updates_per_aggregation": "empty: half of the clients",
+    "codec": "of updates on the wire",
     "seed": "the same, the same result",
 }
+_MODE_HINTS = {
+    "sync": "a round waits for all",
+    "timed": "a round ends by the clock",
+    "buffered": "by the number of updates",
+}
+_CAN_BE_EMPTY = ("rounds", "quorum", *_LABELS)
 
 
 class GoingOn(NamedTuple):
@@ -69,14 +93,21 @@ class StartForm(LineView):
     @property
     def options(self) -> dict[str, str]:
         """What was chosen, as options of `flconsole run`."""
-        return {key: value for key, value in self.values.items() if value}
+        return {key: self.values[key] for key in self.keys if self.values[key]}
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The settings that the chosen mode has, in their order."""
+        mode = self.values["mode"]
+        return tuple(key for key in CHOSEN if mode in MODES_OF_KEY.get(key, (mode,)))
 
     @property
     def choices(self) -> dict[str, Any]:
         """What was chosen, in the types of the configuration, to be remembered."""
         return {
             key: find_setting(key, where="form").check(value, where=key, strict=False)
-            for key, value in self.options.items()
+            for key, value in self.values.items()
+            if value
         }
 
     @property
@@ -91,12 +122,12 @@ class StartForm(LineView):
     @property
     def chosen_run(self) -> GoingOn | None:
         """The run at the cursor, to be attached to; None where the cursor is at a setting."""
-        return self.runs[self.cursor - len(CHOSEN)] if self.cursor >= len(CHOSEN) else None
+        return self.runs[self.cursor - len(self.keys)] if self.cursor >= len(self.keys) else None
 
     @property
     def chosen_key(self) -> str | None:
         """The setting at the cursor."""
-        return CHOSEN[self.cursor] if self.cursor < len(CHOSEN) else None
+        return self.keys[self.cursor] if self.cursor < len(self.keys) else None
 
     # --- changing it
 
@@ -118,8 +149,8 @@ class StartForm(LineView):
         if values:
             place = values.index(value) if value in values else 0
             self.set(key, values[(place + step) % len(values)])
-        elif number is not None:
-            self.set(key, str(max(0 if key == "seed" else 1, number + step)))
+        elif number is not None or not value:
+            self.set(key, _stepped(key, (number or 0) + step))
 
     def action_write_digit(self, digit: str) -> None:
         """Writes a number where it stands; the first digit begins another."""
@@ -147,7 +178,7 @@ class StartForm(LineView):
 
     @property
     def num_lines(self) -> int:
-        return len(CHOSEN) + len(self.runs)
+        return len(self.keys) + len(self.runs)
 
     @property
     def shows_cursor(self) -> bool:
@@ -155,13 +186,13 @@ class StartForm(LineView):
 
     def draw_line(self, index: int, _width: int) -> Text:
         pointer = "> " if index == self.cursor else "  "
-        if index >= len(CHOSEN):
-            run = self.runs[index - len(CHOSEN)]
+        if index >= len(self.keys):
+            run = self.runs[index - len(self.keys)]
             return Text(f"{pointer}attach to   {visible(run.run_dir.name)}  {run.about}")
-        key = CHOSEN[index]
+        key = self.keys[index]
         value = self.values[key]
         shown = f"< {value} >" if _known_values(key) else f"  {value}"
-        line = Text(f"{pointer}{key:<{_LABEL_WIDTH}}")
+        line = Text(f"{pointer}{label_of(key):<{_LABEL_WIDTH}}")
         line.append(f"{visible(shown):<{_VALUE_WIDTH}}", BOLD)
         if len(shown) < _VALUE_WIDTH:
             line.append(self._hint(key), DIM)
@@ -170,7 +201,7 @@ class StartForm(LineView):
     def _hint(self, key: str) -> str:
         if key == "parts":
             return self._parts_hint()
-        return _HINTS[key]
+        return _MODE_HINTS.get(self.values[key], "") if key == "mode" else _HINTS[key]
 
     def _parts_hint(self) -> str:
         clients, parts = _number(self.values["clients"]), _number(self.values["parts"])
@@ -182,11 +213,21 @@ class StartForm(LineView):
         return f"{left} spare, for clients added later"
 
 
+def label_of(key: str) -> str:
+    """What the form calls a setting."""
+    return _LABELS.get(key, key)
+
+
 def _known_values(key: str) -> tuple[str, ...]:
     """The values to step through; none for a number."""
-    if key == "dataset":
-        return DATASETS
-    return MODELS if key == "model" else find_setting(key, where="form").choices
+    open_lists = {"dataset": DATASETS, "model": MODELS, "codec": CODECS}
+    return open_lists.get(key) or find_setting(key, where="form").choices
+
+
+def _stepped(key: str, number: int) -> str:
+    """A number after a step; below the least is nothing, where a setting may be without a value."""
+    least = 0 if key == "seed" else 1
+    return "" if number < least and key in _CAN_BE_EMPTY else str(max(least, number))
 
 
 def _offered_parts(clients: str) -> str:
@@ -199,10 +240,17 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
+def _text(value: Any) -> str:
+    """A value as an operator would write it."""
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _texts(config: RunConfig, choices: Mapping[str, Any]) -> dict[str, str]:
     """Every setting as it is written: as chosen last, else by the user's own default."""
     values = {**{key: getattr(config, key) for key in CHOSEN}, **choices}
     if values["rounds"] is None and config.round_limit is not None:
         values["rounds"] = OFFERED_ROUNDS
-    texts = {key: "" if value is None else str(value) for key, value in values.items()}
+    texts = {key: _text(value) for key, value in values.items()}
     return texts | {"parts": texts["parts"] or _offered_parts(texts["clients"])}

@@ -20,7 +20,7 @@ from flconsole.runs import is_alive, read_state, run_dirs
 from flconsole.text import visible
 from flconsole.tui.background import in_thread
 from flconsole.tui.prompt import Prompt
-from flconsole.tui.start_form import GoingOn, StartForm
+from flconsole.tui.start_form import GoingOn, StartForm, label_of
 from flconsole.tui.style import BAD, BOLD, DIM
 from flconsole.tui.terminal import Terminal
 from flconsole.tui.terminal_app import TerminalApp
@@ -131,14 +131,15 @@ class StartApp(TerminalApp[list[str]]):
                 self.form.set(key, value.strip())
 
         prompt = self.query_one(Prompt)
-        prompt.ask(f"{key}:", self.form.values[key], changed=lambda _value: None, done=done)
+        prompt.ask(f"{label_of(key)}:", self.form.values[key], changed=lambda _value: None, done=done)
 
     def action_choose(self) -> None:
         run = self.form.chosen_run
         if run is not None:
             self.exit(["attach", str(run.run_dir)])
         elif not self.form.problem:
-            self.exit(["run", *(f"--{key}={value}" for key, value in self.form.options.items())])
+            options = self.form.options.items()
+            self.exit(["run", *(f"--{key.replace('_', '-')}={value}" for key, value in options)])
 
     def action_attach(self) -> None:
         if self.form.runs:

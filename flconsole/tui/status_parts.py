@@ -1,5 +1,6 @@
 """What the status line says, as parts that give way to each other where there is little room. Pure."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from rich.text import Text
 
 from engine import telemetry
 from flconsole.figures import UNKNOWN, clock, number
+from flconsole.narration import updates
 from flconsole.state import Process, Round, RunState, outcome_verb
 from flconsole.text import listed, visible
 from flconsole.tui.style import BAD, BOLD, DIM, FALLING, GOOD, RISING, STEADY, WARNING
@@ -84,11 +86,21 @@ def _what_runs(view: View, width: int, resume_key: str) -> list[Part]:
         parameters = UNKNOWN if server is None else f"{server.parameters:,}"
         parts += [
             Part(Text(f"{parameters} parameters"), 5),
-            Part(Text(f"strategy {visible(config.strategy)}"), 6),
-            Part(Text(f"partition {config.partition}"), 7),
-            Part(Text(f"seed {config.seed}"), 8),
+            *_codec(view),
+            Part(Text(f"strategy {visible(config.strategy)}"), 7),
+            Part(Text(f"partition {config.partition}"), 8),
+            Part(Text(f"seed {config.seed}"), 9),
         ]
     return parts
+
+
+def _codec(view: View) -> list[Part]:
+    """How many times smaller the codec, if there is one, has made the updates so far."""
+    if view.config.codec == "none":
+        return []
+    ratio = view.snapshot.state.compression
+    saved = "" if ratio is None else f", compressed {ratio:.1f}x"
+    return [Part(Text(f"codec {view.config.codec}{saved}"), 6)]
 
 
 def _liveness(view: View, resume_key: str) -> Text:
@@ -139,7 +151,7 @@ def _where_it_stands(view: View, is_wide: bool) -> list[Part]:
     if view.error:
         parts.insert(0, Part(Text(view.error, BAD), 0, can_be_cut=True))
     if goes_on and state.round is not None:
-        parts.append(Part(_updates(state.round, view.as_of, is_wide), 2))
+        parts.append(Part(_updates(state.round, state.mode, view.as_of, is_wide), 2))
     parts.append(Part(_accuracy(state, is_wide), 3))
     if goes_on:
         parts += [*_time_left(view, is_wide), *_health(view, is_wide)]
@@ -157,19 +169,23 @@ def _round(state: RunState, clients: int) -> Text:
     return Text(f"round {state.round.number}{of_all}", BOLD)
 
 
-def _updates(current: Round, now: float, is_wide: bool) -> Text:
-    text = Text(f"updates {len(current.accepted)}/{len(current.cohort)}")
+def _updates(current: Round, mode: str, now: float, is_wide: bool) -> Text:
+    text = Text(updates(current, mode))
     if current.closed:
         return text
-    rules = [f"quorum {current.quorum}"] if current.quorum < len(current.cohort) else []
+    if current.interval_s is not None:
+        into = max(0.0, now - current.opened_at) % current.interval_s
+        return text.append(f", next in {clock(math.ceil(current.interval_s - into))}")
+    if mode != "sync":
+        return text
+    rules = [f"quorum {current.quorum}"] if current.quorum < (current.goal or len(current.cohort)) else []
     if current.deadline_s is not None:
         left = current.deadline_s - (now - current.opened_at)
         rules.append(f"due in {clock(left)}" if left >= 0 else f"overdue {clock(-left)}")
     if rules:
         text.append(f" ({', '.join(rules)})")
-    missing = [client for client in current.cohort if client not in current.accepted]
-    if is_wide and missing:
-        text.append(f", waiting for {listed(missing, 5)}", DIM)
+    if is_wide and current.goal is None and current.missing:
+        text.append(f", waiting for {listed(current.missing, 5)}", DIM)
     return text
 
 

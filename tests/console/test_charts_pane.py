@@ -5,8 +5,9 @@ import resource
 import pytest
 from msgspec.structs import replace
 
+from engine.config import RunConfig
 from engine.errors import RunDirectoryError
-from flconsole.charts.catalogue import CHARTS, SMOOTHINGS
+from flconsole.charts.catalogue import SMOOTHINGS, charts_for
 from flconsole.tui.chart_files import save_charts
 from flconsole.tui.panes.charts import ChartsPane, grid_of
 from flconsole.tui.panes.clients import ClientsPane
@@ -14,8 +15,9 @@ from flconsole.tui.terminal import Colours, Terminal
 from flconsole.tui.view import Liveness
 from tests.console.operating import SIZES, at_console
 from tests.console.staging import Stage, run_started
-from tests.flconsole.recording import RUN, accepted, finished, joined, opened
+from tests.flconsole.recording import RUN, accepted, closed, finished, joined, opened
 
+CHARTS = charts_for("sync")
 TITLES = [chart.title for chart in CHARTS]
 PARTS = {"training": 3.0, "transfer": 1.0}
 
@@ -83,7 +85,22 @@ def marked(operator):
     ],
 )
 def test_as_many_charts_as_there_is_room_for(size, columns, number):
-    assert grid_of(*size) == (columns, number)
+    assert grid_of(*size, most=8) == (columns, number)
+
+
+def test_a_run_at_its_own_pace_has_one_chart_more():
+    config = RunConfig(clients=3, rounds=10, dataset="digits", mode="buffered")
+
+    async def scenario(operator):
+        await charts_of(operator, *["right"] * 5)
+        await seen(operator, "2 Charts · 6 of 9")
+        assert shown(operator) == ["Staleness of updates"]
+        await operator.press("right")
+        await seen(operator, "Client loss")
+
+    stage = Stage(run_started(mode="buffered"), config=config)
+    stage.tell(opened(2, "12", quorum=2), closed(2, ("1", 2), ("2", 1)), round_done(2))
+    at_console(scenario, stage)
 
 
 @pytest.mark.parametrize(("size", "number"), [((60, 20), 1), ((80, 24), 1), ((120, 40), 2), ((200, 50), 4)])

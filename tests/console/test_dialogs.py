@@ -11,7 +11,7 @@ from flconsole.tui.keys import spell
 from flconsole.tui.terminal import Colours, Terminal
 from tests.console.operating import SIZES, at_console
 from tests.console.staging import Stage, run_started
-from tests.flconsole.recording import joined, started
+from tests.flconsole.recording import joined, opened, started
 
 SMALLEST = (60, 20)
 OPENED_BY = {
@@ -150,6 +150,35 @@ def test_a_part_is_free_unless_a_member_has_it():
         3,
         4,
     ]
+
+
+TIMED = {"mode": "timed", "aggregation_interval_seconds": 10.0, "min_updates_per_aggregation": 2}
+
+
+def test_the_rules_are_those_of_the_runs_mode():
+    interval, minimum = "aggregation_interval_seconds", "min_updates_per_aggregation"
+    timed = opened(1, "12", quorum=3, interval_s=2.5)
+
+    assert rules_in_force(federation(**TIMED).view()) == {interval: "10", minimum: "2"}
+    assert rules_in_force(federation(timed, **TIMED).view()) == {interval: "2.5", minimum: "3"}
+    assert rules_in_force(federation(opened(1, "12", quorum=3), mode="buffered").view()) == {minimum: "3"}
+
+
+def test_a_quorum_that_is_all_that_was_wanted_is_none():
+    assert rules_in_force(federation(opened(1, "123", quorum=2, goal=2)).view())["quorum"] == ""
+
+
+@pytest.mark.parametrize("size", [*SIZES, SMALLEST])
+def test_a_rule_that_a_mode_cannot_do_without_wants_a_number(size):
+    async def scenario(operator):
+        await operator.press("e")
+        await operator.asked("Interval")
+        assert "Minimum" in operator.screen
+        assert "Quorum" not in operator.screen
+        await operator.press("backspace", "backspace", "enter")
+        await operator.asked("Interval: there is none to do without; write a number")
+
+    at_console(scenario, federation(**TIMED), size=size)
 
 
 def test_the_rules_in_force_are_the_rounds_or_else_the_configurations():

@@ -22,6 +22,7 @@ DEFAULTS = {
     "parts": "5",
     "rounds": "20",
     "mode": "sync",
+    "codec": "none",
     "seed": "1",
 }
 
@@ -121,7 +122,8 @@ def test_what_is_chosen_can_be_remembered():
     app.form.values["rounds"] = ""
 
     assert app.form.choices == {
-        "dataset": "auto", "model": "lenet", "clients": 3, "parts": 5, "mode": "sync", "seed": 1
+        "dataset": "auto", "model": "lenet", "clients": 3, "parts": 5, "mode": "sync", "codec": "none",
+        "seed": 1,
     }  # fmt: skip
 
 
@@ -218,6 +220,53 @@ def test_what_cannot_run_is_refused_in_the_words_of_the_command_line(keys, probl
         assert operator.app.is_running
 
     assert at_form(scenario, *keys, size=size) is None
+
+
+# --- the fields of a mode
+
+MODE, FIRST_OF_MODE = ["down"] * 5, ["down"] * 6
+LINES = {
+    "sync": ["quorum", "deadline"],
+    "timed": ["interval", "minimum"],
+    "buffered": ["minimum"],
+}
+
+
+@pytest.mark.parametrize("size", [*SIZES, (60, 20)])
+@pytest.mark.parametrize(("mode", "steps"), [("sync", 0), ("timed", 1), ("buffered", 2)])
+def test_a_mode_has_its_own_lines(mode, steps, size):
+    async def scenario(operator):
+        await operator.until(lambda: f"< {mode} >" in operator.screen, "it is chosen")
+        form = operator.app.form
+        lines = [form.draw_line(index, size[0]).plain for index in range(form.num_lines)]
+        asked = {line[2:14].strip(): " ".join(line.split()) for line in lines}
+        assert list(asked)[5:] == ["mode", *LINES[mode], "codec", "seed"]
+        assert all(asked[label] in operator.screen for label in [*LINES[mode], "codec", "seed"]), "seen"
+
+    at_form(scenario, *MODE, *["right"] * steps, size=size)
+
+
+def test_the_rules_of_a_mode_are_chosen_with_it():
+    keys = [*MODE, "right", "down", "5", "down", "right", "right", "enter"]
+    timed = {"mode": "timed", "aggregation-interval-seconds": "5", "min-updates-per-aggregation": "2"}
+    with_rules = {**DEFAULTS, **timed}
+    order = [*list(DEFAULTS)[:5], *timed, "codec", "seed"]
+
+    assert at_form(None, *keys) == ["run", *(f"--{key}={with_rules[key]}" for key in order)]
+
+
+def test_rules_of_another_mode_are_remembered_and_not_asked_for():
+    last_choices.save({"mode": "sync", "quorum": 2, "aggregation_interval_seconds": 2.5})
+    form = StartForm(last_choices.load())
+
+    assert "aggregation_interval_seconds" not in form.options
+    form.set("mode", "timed")
+    assert (form.options["aggregation_interval_seconds"], form.problem) == ("2.5", "")
+    assert form.choices["quorum"] == 2
+
+
+def test_a_rule_can_be_stepped_back_to_none():
+    assert at_form(None, *FIRST_OF_MODE, "right", "left", "enter") == command()
 
 
 # --- attaching instead

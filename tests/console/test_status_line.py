@@ -110,6 +110,47 @@ def test_the_rules_of_the_open_round():
     assert "updates 0/3 ·" in rows_of(stage)[1]
 
 
+def test_of_more_clients_than_wanted_none_is_waited_for():
+    stage = Stage(run_started(), *MEMBERS, opened(1, "123", goal=2, quorum=2), accepted("1", 1))
+
+    assert "updates 1/2 of 3 ·" in rows_of(stage, 200)[1]
+
+
+def at_own_pace(mode, *events, **rules):
+    """A run whose clients train at their own pace."""
+    config = RunConfig(clients=3, rounds=10, dataset="digits", mode=mode, codec="shuffle+zstd")
+    led = t.ServerStarted(epoch=1, round=0, model_digest="b", parameters=62_006)
+    return Stage(
+        run_started(mode=mode), *UP, led, *MEMBERS, opened(1, "123", **rules), *events, config=config
+    )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_timed_round_tells_how_many_are_needed_and_when_it_may_close(width):
+    stage = at_own_pace("timed", accepted("1", 1), accepted("1", 1, repeat=1), quorum=2, interval_s=10.0)
+
+    assert "updates 2 (2 needed), next in 0:10" in rows_of(stage, width)[1]
+    stage.wait(6.5)
+    assert "next in 0:04" in rows_of(stage, width)[1]
+    stage.wait(5)
+    assert "next in 0:09" in rows_of(stage, width)[1], "without enough it waits for the tick after"
+    assert "waiting for" not in rows_of(stage, width)[1]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_buffered_round_tells_how_many_it_takes(width):
+    stage = at_own_pace("buffered", accepted("1", 1), accepted("1", 1, repeat=1), quorum=5)
+
+    assert "updates 2/5 ·" in rows_of(stage, width)[1]
+
+
+def test_a_codec_tells_what_it_has_saved():
+    stage = at_own_pace("buffered", quorum=5)
+    assert "62,006 parameters · codec shuffle+zstd" in rows_of(stage, 240)[0]
+    stage.tell(replace(accepted("1", 1), bytes=62_006 * 2, codec="shuffle+zstd"))
+    assert "62,006 parameters · codec shuffle+zstd, compressed 2.0x" in rows_of(stage, 240)[0]
+
+
 @pytest.mark.parametrize(("accuracy", "trend"), [(0.60, "↗0.0500"), (0.50, "↘0.0500"), (0.55, "→")])
 def test_the_trend_is_the_difference_to_the_round_before(accuracy, trend):
     assert f"acc {accuracy:.4f} {trend} ·" in rows_of(training(finished(3, 3, accuracy)))[1]

@@ -24,12 +24,11 @@ def exited(name, pid, *, code=None, sig=None, restart=False, reason=""):
 
 
 def opened(number, cohort, **more):
-    return t.RoundOpened(
-        round=number, cohort=list(cohort), quorum=len(cohort), deadline_s=None, base="b", **more
-    )
+    rules = {"quorum": len(cohort), "deadline_s": None, **more}
+    return t.RoundOpened(round=number, cohort=list(cohort), base="b", **rules)
 
 
-def accepted(client, number):
+def accepted(client, number, **more):
     return t.UpdateAccepted(
         client=client,
         round=number,
@@ -41,7 +40,14 @@ def accepted(client, number):
         transfer_s=0.1,
         bytes=248_024,
         norm=0.7,
+        **more,
     )
+
+
+def closed(number, *updates):
+    """The end of a round with updates as `(client, round trained for)`, their first from that model."""
+    accepted = [t.UpdateId(*update) for update in updates]
+    return t.RoundClosed(round=number, updates=len(accepted), digest=f"digest-{number}", accepted=accepted)
 
 
 def finished(number, updates, accuracy):

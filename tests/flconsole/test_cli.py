@@ -215,7 +215,19 @@ def test_a_run_that_has_ended_cannot_be_changed(call, run_dir, command):
     assert "flconsole resume" in narration
 
 
-@pytest.mark.parametrize("rule", ["quorum", "quorums=2", "quorum=0", "quorum=two", "deadline_s=-1"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "quorum",
+        "quorums=2",
+        "quorum=0",
+        "quorum=two",
+        "deadline_s=-1",
+        "aggregation_interval_seconds=none",
+        "min_updates_per_aggregation=0",
+        "clear=quorum",
+    ],
+)
 def test_a_rule_that_is_none_is_refused(call, run_dir, rule):
     code, _, narration = call("set", RUN, rule)
 

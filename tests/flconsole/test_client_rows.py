@@ -19,7 +19,7 @@ from flconsole.client_rows import (
     sort_rows,
 )
 from flconsole.state import ClientState
-from tests.console.staging import Stage, use
+from tests.console.staging import Stage, run_started, use
 from tests.flconsole.recording import accepted, exited, joined, opened, started
 
 
@@ -60,6 +60,18 @@ def test_a_client_that_trains_shows_the_round_it_trains_for():
     known = rows_of(joined("1", 0), opened(4, "1"), accepted("1", 4), opened(5, "1"))["1"]
 
     assert (known.state, known.round, known.loss) == (ClientState.TRAINING, 5, 1.5)
+
+
+def test_at_its_own_pace_a_client_shows_how_stale_its_last_update_was():
+    update = accepted("1", 7, staleness=2, repeat=1)
+    pace = t.Sample(processes={}, clients={"1": t.ClientSample(state="training", round=6, interval_s=2.5)})
+    events = [joined("1", 0), opened(7, "1"), update, pace]
+
+    known = rows_of(
+        run_started(mode="timed"), t.ServerStarted(epoch=1, round=0, model_digest="b", parameters=9), *events
+    )["1"]
+    assert (known.staleness, known.repeat, known.round, known.interval_s) == (2, 1, 6, 2.5)
+    assert rows_of(*events)["1"].staleness is None, "in sync every update is for the open round"
 
 
 def test_an_update_from_a_clock_ahead_of_ours_is_not_younger_than_new():
@@ -258,10 +270,12 @@ def test_on_80_columns_there_is_what_the_run_is_about():
 
 
 def test_on_200_columns_there_is_everything_that_somebody_has():
-    everything = [*PLAIN_ROWS, row("g", gpu_bytes=1, gpu_percent=0.0, starts=2, rejected=1)]
-    rare = {"gpu_percent", "gpu_bytes", "starts", "rejected"}
+    rare = {
+        "gpu_bytes": 1, "gpu_percent": 0.0, "starts": 2, "rejected": 1,
+        "staleness": 0, "repeat": 0, "interval_s": 1.0,
+    }  # fmt: skip
 
-    assert shown(197, everything) == list(BY_NAME)
+    assert shown(197, [*PLAIN_ROWS, row("g", **rare)]) == list(BY_NAME)
     assert shown(197, PLAIN_ROWS) == [name for name in BY_NAME if name not in rare]
 
 

@@ -11,7 +11,7 @@ from engine.telemetry import Envelope
 from flconsole.fold import fold, fold_all
 from flconsole.narration import progress
 from flconsole.runs import read_state
-from flconsole.state import ClientState, RunState
+from flconsole.state import ClientState, RunState, Staleness
 from tests.console.staging import Stage, run_started
 from tests.flconsole.recording import (
     RUN,
@@ -19,6 +19,7 @@ from tests.flconsole.recording import (
     START,
     SUPERVISOR_EVENTS,
     accepted,
+    closed,
     ended,
     exited,
     finished,
@@ -122,7 +123,7 @@ def test_the_recorded_run_reads_as_it_went(run_dir):
     state = read_state(run_dir)
 
     assert (state.run, state.rounds_done, state.rounds, state.accuracy) == (RUN, 2, 3, 0.61)
-    assert (state.round.number, state.round.accepted, state.round.closed) == (3, ("1",), False)
+    assert (state.round.number, state.round.heard, state.round.closed) == (3, {"1"}, False)
     assert list(state.history) == [1, 2]
     assert (state.broker.losses, state.broker.resets, state.broker.lost_since) == (1, 1, None)
     assert state.clients["3"].rejected == 1
@@ -147,6 +148,97 @@ def test_rules_that_change_during_a_round_are_those_of_the_round():
 
     assert (changed.quorum, changed.deadline_s) == (1, 3.0)
     assert (of_another.quorum, of_another.deadline_s) == (2, None)
+
+
+def test_the_interval_of_a_timed_round_changes_with_its_rules():
+    timed = opened(1, "12", quorum=1, interval_s=10.0)
+    changed = t.RulesChanged(round=1, quorum=2, deadline_s=None, interval_s=3.0)
+
+    assert (state_of(timed).round.quorum, state_of(timed).round.interval_s) == (1, 10.0)
+    assert (state_of(timed, changed).round.quorum, state_of(timed, changed).round.interval_s) == (2, 3.0)
+
+
+def own_pace(*server_events, sample=None):
+    """A run in which clients train at their own pace."""
+    supervisor = [run_started(mode="timed"), *([] if sample is None else [sample])]
+    return state_of(SERVER_EVENTS[0], joined("1", 0), joined("2", 1), *server_events, supervisor=supervisor)
+
+
+def test_at_its_own_pace_a_client_has_any_number_of_updates_in_a_round():
+    round_ = own_pace(
+        opened(7, "12", quorum=2, interval_s=3.0),
+        accepted("1", 7),
+        accepted("1", 7, repeat=1),
+        accepted("1", 7, staleness=2),
+        accepted("1", 7, staleness=2),
+    ).round
+
+    assert [(each.round, each.repeat) for each in round_.accepted] == [(7, 0), (7, 1), (5, 0)]
+    assert (round_.heard, round_.missing) == ({"1"}, ["2"])
+
+
+def test_an_update_that_was_recorded_counts_in_a_round_that_goes_on_though_it_is_not_held_yet():
+    """It is sent again, and never recorded again."""
+    events = [opened(7, "12", quorum=3), accepted("1", 7), accepted("1", 7, repeat=1)]
+    again = opened(7, "12", quorum=3, reopened=True, held=["1"])
+
+    assert len(own_pace(*events, again).round.accepted) == 2
+    assert len(own_pace(again).round.accepted) == 1
+    assert len(own_pace(*events, opened(8, "12", quorum=3)).round.accepted) == 0
+
+
+def says(client, state, **more):
+    return t.Sample(processes={}, clients={client: t.ClientSample(state=state, **more)})
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("training", "training"), ("sending", "sending"), ("idle", "idle"), (None, "training")],
+)
+def test_at_its_own_pace_a_client_does_what_it_says(word, expected):
+    state = own_pace(opened(1, "12", quorum=2), accepted("1", 1), sample=says("1", word))
+
+    assert state.client_state("1") == expected
+
+
+def test_at_its_own_pace_a_client_that_joins_during_a_round_takes_part_in_it():
+    assert own_pace(opened(1, "2", quorum=2)).client_state("1") is ClientState.TRAINING
+    assert own_pace().client_state("1") is ClientState.IDLE
+
+
+def test_at_its_own_pace_a_paused_client_ends_what_it_has_begun():
+    paused = [opened(1, "12", quorum=2), t.ClientPaused(client="1")]
+
+    assert own_pace(*paused, sample=says("1", "training")).client_state("1") is ClientState.TRAINING
+    assert own_pace(*paused, sample=says("1", "idle")).client_state("1") is ClientState.PAUSED
+    assert own_pace(*paused).client_state("1") is ClientState.PAUSED
+
+
+def test_a_client_that_was_not_needed_is_not_late():
+    surplus = [joined(client, 0) for client in "123"] + [opened(1, "123", goal=2)]
+    late = [accepted("1", 1), accepted("2", 1), t.ClientLate(client="3", round=1)]
+
+    assert state_of(*surplus, *late).clients["3"].membership == "joined"
+    assert state_of(*surplus, *late[1:]).clients["3"].membership == "late"
+
+
+def test_a_closed_round_has_the_staleness_of_its_updates():
+    state = state_of(
+        closed(4, ("1", 4), ("2", 3), ("2", 1)),
+        closed(5, ("1", 5)),
+        t.RoundClosed(round=6, updates=1, digest="d"),
+    )
+
+    assert state.staleness == {4: Staleness(mean=4 / 3, most=3), 5: Staleness(mean=0.0, most=0)}
+
+
+def test_the_saving_of_a_codec_is_known_from_the_updates_that_came():
+    plain = [SERVER_EVENTS[0], joined("1", 0), accepted("1", 1)]
+    packed = replace(accepted("1", 2), bytes=62_006 * 2, codec="shuffle+zstd")
+
+    assert state_of(*plain).compression is None
+    assert state_of(joined("1", 0), packed).compression is None, "nobody has told how large the model is"
+    assert state_of(*plain[:2], packed).compression == 2.0
 
 
 def test_only_the_latest_round_keeps_how_alike_its_clients_were():
@@ -224,9 +316,8 @@ def test_a_paused_client_is_paused_once_the_open_round_has_its_update():
 
 def test_a_late_client_that_is_paused_is_not_late_for_ever():
     late = [joined("1", 0), opened(1, "1"), t.ClientLate(client="1", round=1)]
-    closed = t.RoundClosed(round=1, updates=1, digest="d")
 
-    assert state_of(*late, closed, t.ClientPaused(client="1")).client_state("1") is ClientState.PAUSED
+    assert state_of(*late, closed(1), t.ClientPaused(client="1")).client_state("1") is ClientState.PAUSED
 
 
 def test_the_federation_is_paused_until_it_is_resumed():

@@ -54,7 +54,7 @@ def test_each_round_and_each_noteworthy_event_is_one_line(new_run):
     assert "broker lost: connection refused" in lines
     assert "broker is back after 0.40 s, empty: open transfers are sent again" in lines
     assert "client 4 refused: no part is free" in lines
-    assert "update of client 3 rejected: not_finite (NaN or infinity in the delta)" in lines
+    assert "update of client 3 rejected: not finite (NaN or infinity in the delta)" in lines
 
 
 def test_json_is_the_lines_of_both_files_as_they_are_written(new_run):

@@ -13,7 +13,9 @@ CHOICES = {
     "clients": 4,
     "parts": 6,
     "rounds": 9,
-    "mode": "sync",
+    "mode": "timed",
+    "aggregation_interval_seconds": 2.5,
+    "codec": "shuffle+zstd",
     "seed": 7,
 }
 

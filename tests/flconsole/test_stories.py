@@ -62,10 +62,52 @@ def test_a_round_tells_what_closes_it_and_that_it_was_not_evaluated():
     )) == ["round 2 finished: not evaluated, 2 updates"]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("mode", "rules", "told"),
+    [
+        ("sync", {"goal": 2, "quorum": 2}, "3 clients, 2 updates wanted"),
+        (
+            "sync",
+            {"goal": 2, "quorum": 1, "deadline_s": 30.0},
+            "3 clients, 2 updates wanted, quorum 1, deadline 30 s",
+        ),
+        ("timed", {"quorum": 2, "interval_s": 2.5}, "3 clients, closes every 2.5 s with at least 2 updates"),
+        ("timed", {"quorum": 1, "interval_s": 60.0}, "3 clients, closes every 60 s with at least 1 update"),
+        ("buffered", {"quorum": 5}, "3 clients, closes with 5 updates"),
+    ],
+)
+def test_a_round_of_each_mode_tells_its_rules(mode, rules, told):
+    assert texts(run_started(mode=mode), opened(2, "123", **rules))[1:] == [f"round 2 opened: {told}"]
+
+
+def test_clients_that_were_not_needed_are_not_late():
+    surplus = [opened(1, "123", goal=2), accepted("1", 1), accepted("2", 1)]
+    short = surplus[:2]
+    late = t.ClientLate(client="3", round=1)
+
+    assert not any("late" in text for text in texts(*surplus, late))
+    assert "client 3 is late for round 1" in texts(*short, late)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"quorum": 2, "deadline_s": 30.0}, "round 3 now closes with 2 updates or after 30 s"),
+        ({"quorum": 1, "deadline_s": None}, "round 3 now closes with 1 update"),
+        (
+            {"quorum": 2, "deadline_s": None, "interval_s": 5.0},
+            "round 3 now closes every 5 s with at least 2 updates",
+        ),
+    ],
+)
+def test_rules_that_were_changed_are_told_as_they_are_now(changed, told):
+    assert texts(t.RulesChanged(round=3, **changed)) == [told]
+
+
 def test_a_round_that_a_new_server_goes_on_with_says_so():
     assert texts(opened(4, "12"), opened(4, "12", reopened=True, held=["1"])) == [
         "round 4 opened: 2 clients",
-        "round 4 goes on after a restart of the server, 1 updates held",
+        "round 4 goes on after a restart of the server, 1 update held",
     ]
 
 
@@ -186,7 +228,7 @@ def test_a_rejected_update_has_its_reason_and_a_kind_of_its_own():
 
     (entry,) = told(rejected, rejected)
 
-    assert entry.text == "update of client 3 rejected: not_finite (NaN in the delta)"
+    assert entry.text == "update of client 3 rejected: not finite (NaN in the delta)"
     assert (entry.kind, entry.level, entry.round, entry.times) == (Kind.UPDATE, Level.WARNING, 1, 2)
 
 
@@ -241,6 +283,29 @@ def test_what_an_operator_asks_for_and_what_comes_of_it_is_one_entry():
     assert texts(
         t.RulesChanged(round=3, quorum=2, deadline_s=None), command("set", quorum=2, answer="from now on")
     ) == ["operator: set quorum=2: from now on"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "detail", "told"),
+    [
+        (
+            "too_stale",
+            "too_stale: 61 rounds behind; the most is 50",
+            "too stale (61 rounds behind; the most is 50)",
+        ),
+        (
+            "norm_too_large",
+            "norm_too_large: a norm of 9; the most is 5",
+            "norm too large (a norm of 9; the most is 5)",
+        ),
+        ("not_a_member", "", "not a member"),
+        ("round_full", "", "round full"),
+    ],
+)
+def test_a_rejection_is_told_in_words_and_once(reason, detail, told):
+    rejected = t.UpdateRejected(client="3", round=1, reason=reason, detail=detail)
+
+    assert texts(rejected) == [f"update of client 3 rejected: {told}"]
 
 
 def test_a_pause_nobody_asked_for_now_is_told_by_itself():

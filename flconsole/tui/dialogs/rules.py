@@ -1,15 +1,33 @@
-"""Asks for the quorum and the deadline."""
+"""Asks for the rules of a round: those that its mode has."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
+from engine.commands import Rule
+from engine.config import MODES_OF_KEY
+from engine.errors import ConfigError
 from flconsole.settings import find_setting
 from flconsole.tui.dialogs.form import Form, Line
 from flconsole.tui.view import View
 
 
+class _Field(NamedTuple):
+    """How a rule is asked for."""
+
+    label: str
+    hint: str
+
+
+_FIELDS = {
+    "quorum": _Field("Quorum", "updates that suffice; empty: all"),
+    "deadline_s": _Field("Deadline", "seconds for a round; empty: no end"),
+    "aggregation_interval_seconds": _Field("Interval", "seconds between aggregations"),
+    "min_updates_per_aggregation": _Field("Minimum", "updates that an aggregation needs"),
+}
+
+
 class SetRules(Form[dict[str, Any]]):
-    """Quorum and deadline in force, to be changed; the result is the arguments of the request `set`.
+    """The rules in force, to be changed; the result is the arguments of the request `set`.
 
     Only what was changed is in it: a rule that nobody touched goes on following the cohort.
 
@@ -19,10 +37,9 @@ class SetRules(Form[dict[str, Any]]):
 
     def __init__(self, view: View) -> None:
         self._before = rules_in_force(view)
-        lines = (
-            Line("quorum", "Quorum", self._before["quorum"], "updates that suffice; empty: all"),
-            Line("deadline_s", "Deadline", self._before["deadline_s"], "seconds for a round; empty: no end"),
-        )
+        lines = [
+            Line(key, _FIELDS[key].label, value, _FIELDS[key].hint) for key, value in self._before.items()
+        ]
         note = "They hold for the open round and for all after it."
         super().__init__("Rules of a round", lines, note=note)
 
@@ -34,17 +51,32 @@ class SetRules(Form[dict[str, Any]]):
             if value
         }
         cleared = [key for key, value in changed.items() if not value]
+        for key in cleared:
+            if key not in get_args(Rule):
+                raise ConfigError(f"{_FIELDS[key].label}: there is none to do without; write a number")
         return asked | ({"clear": cleared} if cleared else {})
 
 
 def rules_in_force(view: View) -> dict[str, str]:
-    """Quorum and deadline as the server applies them; empty where there is none."""
-    current = view.snapshot.state.round
-    quorum = current.quorum if current else view.config.quorum
-    deadline_s = current.deadline_s if current else view.config.deadline_s
-    if current and current.quorum == len(current.cohort) and view.config.quorum is None:
-        quorum = None
+    """The rules of the run's mode by their keys, as the server applies them; empty where there is none."""
+    current, config = view.snapshot.state.round, view.config
+    values: dict[str, float | None] = {
+        "quorum": config.quorum,
+        "deadline_s": config.deadline_s,
+        "aggregation_interval_seconds": config.interval_s,
+        "min_updates_per_aggregation": config.min_updates,
+    }
+    if current is not None:
+        whole = len(current.cohort) if current.goal is None else current.goal
+        is_everyone = current.quorum == whole and config.quorum is None
+        values = {
+            "quorum": None if is_everyone else current.quorum,
+            "deadline_s": current.deadline_s,
+            "aggregation_interval_seconds": current.interval_s,
+            "min_updates_per_aggregation": current.quorum,
+        }
     return {
-        "quorum": "" if quorum is None else str(quorum),
-        "deadline_s": "" if deadline_s is None else f"{deadline_s:g}",
+        key: "" if value is None else f"{value:g}"
+        for key, value in values.items()
+        if config.mode in MODES_OF_KEY[key]
     }

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widget import Widget
 
-from flconsole.charts.catalogue import CHARTS, SMOOTHINGS, Kind
+from flconsole.charts.catalogue import CHARTS, SMOOTHINGS, Kind, charts_for
 from flconsole.charts.chart_text import Ink
 from flconsole.charts.gatherers import Basis, Look, Settings
 from flconsole.tui.actions import Place
@@ -41,6 +41,8 @@ class ChartsPane(Widget, can_focus=True):
         super().__init__(id=id)
         self.widgets = [ChartWidget(chart) for chart in CHARTS]
         self._chosen = 0
+        self._offered = self.widgets
+        """Those of the run's mode."""
         self._is_alone = False
         """Whether only the marked chart is shown."""
         self._has_zoomed = False
@@ -55,12 +57,14 @@ class ChartsPane(Widget, can_focus=True):
     @property
     def marked(self) -> ChartWidget:
         """The chart that the keys work on."""
-        return self.widgets[self._chosen]
+        return self._offered[self._chosen]
 
     # --- what is shown
 
     def show(self, view: View) -> None:
         self._view = view
+        charts = charts_for(view.config.mode)
+        self._offered = [widget for widget in self.widgets if widget.chart in charts]
         if not self._is_loading:
             self._is_loading = True
             self.call_after_refresh(lambda: self.run_worker(self._load()))
@@ -99,17 +103,17 @@ class ChartsPane(Widget, can_focus=True):
 
     def _arrange(self) -> None:
         """Shows as many charts as there is room for, the marked one among them."""
-        columns, num_shown = (1, 1) if self._is_alone else grid_of(*self.size)
-        first = min(self._chosen // num_shown * num_shown, len(self.widgets) - num_shown)
+        columns, num_shown = (1, 1) if self._is_alone else grid_of(*self.size, len(self._offered))
+        first = min(self._chosen // num_shown * num_shown, len(self._offered) - num_shown)
+        shown = self._offered[first : first + num_shown]
         terminal = host_of(self).terminal
         ink = Ink(ascii=not terminal.has_unicode, colours=terminal.colours is not Colours.NONE)
         self.styles.grid_size_columns = columns
         self.styles.grid_size_rows = math.ceil(num_shown / columns)
-        for index, widget in enumerate(self.widgets):
-            is_shown = first <= index < first + num_shown
-            if widget.display is not is_shown:
-                widget.display = is_shown
-            widget.is_marked = num_shown > 1 and index == self._chosen
+        for widget in self.widgets:
+            if widget.display is not (widget in shown):
+                widget.display = widget in shown
+            widget.is_marked = num_shown > 1 and widget is self.marked
             widget.ink = ink
         self._show_title(first + 1, first + num_shown)
 
@@ -117,8 +121,8 @@ class ChartsPane(Widget, can_focus=True):
         numbers = f"{first} to {last}" if last > first else f"{first}"
         title = (
             "2 Charts"
-            if last - first + 1 == len(self.widgets)
-            else f"2 Charts · {numbers} of {len(self.widgets)}"
+            if last - first + 1 == len(self._offered)
+            else f"2 Charts · {numbers} of {len(self._offered)}"
         )
         if title != self._title:  # a new title draws the whole pane again
             self._title = title
@@ -157,7 +161,7 @@ class ChartsPane(Widget, can_focus=True):
         self._show_now()
 
     def _choose(self, step: int) -> None:
-        self._chosen = (self._chosen + step) % len(self.widgets)
+        self._chosen = (self._chosen + step) % len(self._offered)
         self._show_now()
 
     def _can_set(self, what: str) -> bool:
@@ -179,13 +183,13 @@ class ChartsPane(Widget, can_focus=True):
                     widget.update_picture()
 
 
-def grid_of(width: int, height: int) -> tuple[int, int]:
-    """How many charts stand side by side, and how many there is room for."""
+def grid_of(width: int, height: int, most: int) -> tuple[int, int]:
+    """How many charts stand side by side and, of at most so many, how many there is room for."""
     rows = max(1, height // _LEAST_HEIGHT)
     columns = next(number for least, number in _COLUMNS if width >= least)
     if rows == 1 and width < _LEAST_WIDTH_OF_ROW:
         columns = 1
-    return columns, min(len(CHARTS), columns * rows)
+    return columns, min(most, columns * rows)
 
 
 def _import_draw() -> Draw:

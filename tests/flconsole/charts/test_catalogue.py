@@ -7,12 +7,14 @@ from msgspec.structs import replace
 
 from engine import telemetry as t
 from flconsole.charts.axis import Unit
-from flconsole.charts.catalogue import CHARTS, SMOOTHINGS
+from flconsole.charts.catalogue import CHARTS, SMOOTHINGS, charts_for
 from flconsole.charts.gatherers import CURVES_SHOWN, PARTS, Basis, LinesStyle, Look, RoundLines, Settings
 from flconsole.charts.plot import BarPlot, HeatMap, Sentence
 from flconsole.charts.series import BUCKETS
 from flconsole.snapshot import Curve, Report, Snapshot
-from flconsole.state import Client, RunState
+from flconsole.state import Client, RunState, Staleness
+from tests.console.staging import run_started
+from tests.flconsole.recording import accepted
 
 BY_NAME = {chart.name: chart for chart in CHARTS}
 START, SECONDS = 1_767_322_800.0, 4.0
@@ -27,12 +29,13 @@ def finished(number, accuracy=0.5, **more):
     return t.RoundFinished(**{**fields, **more})
 
 
-def run(rounds, curves=None):
+def run(rounds, curves=None, **known):
     """A run with these finished rounds, each `SECONDS` long, and these curves of clients."""
     history = {each.round: each for each in rounds}
     ends = {number: START + SECONDS * number for number in history}
     clients = {name: Client(id=name, membership="joined") for name in curves or {}}
-    return Snapshot(state=RunState(history=history, round_ends=ends, clients=clients), curves=curves or {})
+    state = RunState(history=history, round_ends=ends, **{"clients": clients, **known})
+    return Snapshot(state=state, curves=curves or {})
 
 
 def curve(*losses, rounds=None, stride=1):
@@ -103,7 +106,7 @@ class TestEveryChart:
         """Although the state takes the similarity out of a round once there is a later one."""
         reads = []
         gatherer = RoundLines(
-            LinesStyle(title="Rounds", nothing="no rounds"), {"": lambda each: reads.append(each.round)}
+            LinesStyle(title="Rounds", nothing="no rounds"), {"": lambda each, _run: reads.append(each.round)}
         )
         rounds = [finished(number) for number in range(1, 101)]
         for length in (10, 10, 99, 100):
@@ -157,6 +160,26 @@ class TestGlobalValues:
         assert [(line.label, line.latest) for line in plot.lines] == [("up", 1000), ("down", 2000)]
         assert plot.from_zero
 
+    def test_bytes_tell_what_a_codec_has_saved(self):
+        server = t.ServerStarted(epoch=1, round=0, model_digest="b", parameters=1000)
+        packed = accepted("1", 1, codec="shuffle+zstd")
+        client = Client(id="1", membership="joined", updates=2, bytes_up=5000, last_update=packed)
+        known = {"server": server, "clients": {"1": client}}
+        assert plot_of("bytes", run([finished(1)], **known)).notes == ("compressed 1.6x",)
+        assert plot_of("bytes", run([finished(1)], server=server)).notes == ()
+
+    def test_staleness_is_the_mean_and_the_most_of_each_round(self):
+        staleness = {1: Staleness(0.0, 0), 2: Staleness(1.5, 4)}
+        plot = plot_of("staleness", run([finished(1), finished(2), finished(3)], staleness=staleness))
+        assert [(line.label, ys(line)) for line in plot.lines] == [
+            ("mean", [0.0, 1.5, None]), ("most", [0, 4, None]),
+        ]  # fmt: skip
+
+    def test_staleness_is_offered_where_there_can_be_any(self):
+        names = {mode: [chart.name for chart in charts_for(mode)] for mode in ("sync", "timed", "buffered")}
+        assert "staleness" not in names["sync"]
+        assert names["timed"] == names["buffered"] == list(BY_NAME)
+
     def test_updates_per_aggregation(self):
         assert ys(plot_of("updates", run([finished(1), finished(2, updates=2)])).lines[0]) == [3, 2]
 
@@ -195,6 +218,10 @@ class TestClients:
     def test_a_round_without_an_update_is_a_gap(self):
         plot = plot_of("client-loss", run([], {"1": curve(3.0, 2.0, 1.0, rounds=[1, 2, 5])}))
         assert ys(plot.lines[0]) == [3.0, 2.0, None, 1.0]
+
+    def test_at_its_own_pace_a_client_misses_no_round(self):
+        own_pace = run([], {"1": curve(3.0, 2.0, 1.0, rounds=[1, 2, 5])}, started=run_started(mode="timed"))
+        assert ys(plot_of("client-loss", own_pace).lines[0]) == [3.0, 2.0, 1.0]
 
     def test_a_thinned_curve_has_no_gaps_where_reports_were_dropped(self):
         plot = plot_of("client-loss", run([], {"1": curve(3.0, 2.0, 1.0, rounds=[1, 3, 5], stride=2)}))

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from engine import telemetry
+from engine import commands, telemetry
 from engine.commands import Answer
 from engine.event_log import read_events
 from flconsole.supervisor.client import SupervisorGone, connect
@@ -164,3 +164,8 @@ class RunUnderTest:
 
 def all_gone(pids: list[int]) -> bool:
     return all(is_gone(pid) for pid in pids)
+
+
+def as_heard(command: commands.Message) -> Any:
+    """A command as the stand-in of the server keeps it."""
+    return json.loads(commands.encode(command))

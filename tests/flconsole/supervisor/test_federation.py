@@ -68,6 +68,18 @@ def test_rules_are_told_again_as_they_were_left(socket_path):
     assert desired == [NOTHING_PAUSED, SetRound(deadline_s=3.0, clear=("quorum",))]
 
 
+def test_the_rules_of_the_other_modes_are_told_again_too(socket_path):
+    heard, desired = ask(
+        socket_path,
+        requests.SetRules(aggregation_interval_seconds=5.0),
+        requests.SetRules(min_updates_per_aggregation=2),
+    )
+
+    assert heard == [SetRound(aggregation_interval_seconds=5.0), SetRound(min_updates_per_aggregation=2)]
+    whole = SetRound(aggregation_interval_seconds=5.0, min_updates_per_aggregation=2)
+    assert desired == [NOTHING_PAUSED, whole]
+
+
 def test_a_stop_is_told_again_even_where_the_server_was_away_when_it_was_asked_for(socket_path):
     async def stop():
         async with connected(socket_path) as (_, link):
@@ -92,12 +104,13 @@ def test_what_the_server_carries_out_late_holds_all_the_same(socket_path):
     assert asyncio.run(pause()) == Answer(ok=False, text="the server has not answered for 0.01 s")
 
 
-rules = st.sampled_from(["quorum", "deadline_s"])
 changes = st.builds(
     SetRound,
     quorum=st.none() | st.integers(1, 3),
     deadline_s=st.none() | st.sampled_from([1.0, 2.0]),
-    clear=st.sets(rules).map(tuple),
+    aggregation_interval_seconds=st.none() | st.sampled_from([1.0, 2.0]),
+    min_updates_per_aggregation=st.none() | st.integers(1, 3),
+    clear=st.sets(st.sampled_from(["quorum", "deadline_s"])).map(tuple),
 )
 
 
@@ -111,6 +124,11 @@ def apply(state, change):
 
 @given(before=changes, change=changes)
 def test_two_changes_of_the_rules_are_one(before, change):
-    configured = {"quorum": 7, "deadline_s": 70.0}
+    configured = {
+        "quorum": 7,
+        "deadline_s": 70.0,
+        "aggregation_interval_seconds": 70.0,
+        "min_updates_per_aggregation": 7,
+    }
 
     assert apply(configured, _merged(before, change)) == apply(apply(configured, before), change)

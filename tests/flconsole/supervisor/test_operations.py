@@ -7,9 +7,10 @@ import subprocess
 import pytest
 
 from engine import telemetry
-from engine.commands import MAX_LINE
+from engine.commands import MAX_LINE, SetRound
 from flconsole.supervisor.client import SupervisorGone, connect
 from flconsole.supervisor.lock import read_lock
+from tests.flconsole.supervisor.harness import as_heard
 
 IGNORE_TERM = "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf')"
 
@@ -120,7 +121,7 @@ def test_rules_are_passed_on_and_the_servers_answer_comes_back(run):
     run.start()
     run.wait(lambda: run.request("set", quorum=1).text == "heard", "the link is there")
 
-    assert run.heard()[-1] == {"type": "SetRound", "quorum": 1, "deadline_s": None, "clear": []}
+    assert run.heard()[-1] == as_heard(SetRound(quorum=1))
 
 
 def test_a_pause_is_the_servers_to_carry_out_and_its_answer_comes_back(run):

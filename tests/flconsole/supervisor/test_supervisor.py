@@ -6,10 +6,10 @@ import signal
 import pytest
 
 from engine import telemetry
-from engine.commands import HOPELESS_EXIT_CODE
+from engine.commands import HOPELESS_EXIT_CODE, SetRound
 from engine.errors import EngineError
 from flconsole.supervisor.operations import KILLED
-from tests.flconsole.supervisor.harness import all_gone
+from tests.flconsole.supervisor.harness import all_gone, as_heard
 from tests.nursery.harness import wait_until
 
 CRASH = "raise RuntimeError('out of memory')"
@@ -226,7 +226,7 @@ def test_a_crashed_server_comes_back_and_is_told_again_what_holds(run):
     wishes = [
         gone("1", KILLED, will_restart=False),
         {"type": "SetPaused", "federation": True, "clients": ["2"]},
-        {"type": "SetRound", "quorum": None, "deadline_s": 3.0, "clear": ["quorum"]},
+        as_heard(SetRound(deadline_s=3.0, clear=("quorum",))),
     ]
     run.wait(lambda: run.told_server(2) == wishes, "the second server is told")
 
