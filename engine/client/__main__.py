@@ -14,6 +14,7 @@ from engine.logger import get_client_logger, log_failure, setup_colored_logging
 from engine.telemetry import TOLD_TO_END
 from engine.training.base import Trainer
 from engine.training.factory import open_trainer, require_gpu
+from engine.transport.base import TopicNames
 from engine.transport.open import open_transport
 
 
@@ -46,7 +47,7 @@ def _take_part(config: RunConfig, arguments: argparse.Namespace) -> int:
     transport = open_transport(
         arguments.bootstrap_servers,
         embedded=arguments.embedded,
-        topic_prefix=config.topic_prefix,
+        topics=TopicNames(config.topic_prefix),
         name=f"client-{client_id}",
     )
     client = FederatedClient(

@@ -21,7 +21,7 @@ from engine.logger import get_server_logger, log_failure, setup_colored_logging
 from engine.server.checkpoint import read_checkpoint
 from engine.server.federated_server import FederatedServer
 from engine.training.factory import open_evaluator
-from engine.transport.base import Transport
+from engine.transport.base import TopicNames, Transport
 from engine.transport.open import open_transport
 
 _log = get_server_logger()
@@ -73,7 +73,7 @@ def _connect(config: RunConfig, arguments: argparse.Namespace) -> Transport:
             return open_transport(
                 arguments.bootstrap_servers,
                 embedded=arguments.embedded,
-                topic_prefix=config.topic_prefix,
+                topics=TopicNames(config.topic_prefix),
                 name="server",
             )
         except BrokerUnreachable:

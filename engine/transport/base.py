@@ -4,10 +4,13 @@ A transport belongs to one thread. `memory` and `kafka` implement it; one suite 
 both.
 """
 
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
+
+from engine.errors import ConfigError
 
 GLOBAL_MODEL = "global_model"
 MODEL_UPDATES = "model_updates"
@@ -24,11 +27,51 @@ PARTITIONS: Mapping[str, int] = {
 }
 """The topics of a federation, before the prefix, and how many partitions each has."""
 
+_LEGAL_NAME = re.compile("[a-zA-Z0-9._-]{1,249}")
+"""What Kafka takes for the name of a topic; "." and ".." it does not."""
+
 Headers = Sequence[tuple[str, bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class TopicNames:
+    """What a broker calls the topics of a federation: each by its own name behind a prefix, or as it is told.
+
+    Raises:
+        ConfigError: a name that Kafka does not take, or one for two topics.
+    """
+
+    prefix: str = ""
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    """Topic -> name, where that is not the prefix and the topic."""
+
+    def __post_init__(self) -> None:
+        names = [self.name(topic) for topic in PARTITIONS]
+        for name in names:
+            if not _LEGAL_NAME.fullmatch(name) or name in (".", ".."):
+                raise ConfigError(
+                    f"{name!r} is no name for a topic: 1 to 249 letters a-z, A-Z, digits, '.', '_', '-'"
+                )
+            if names.count(name) > 1:
+                raise ConfigError(f"{name!r} is the name of two topics; each needs one of its own")
+
+    def name(self, topic: str) -> str:
+        """What the broker calls a topic."""
+        return self.chosen.get(topic, self.prefix + topic)
+
+    def topic(self, name: str) -> str:
+        """The topic that the broker calls `name`."""
+        return next(
+            (t for t, chosen in self.chosen.items() if chosen == name), name.removeprefix(self.prefix)
+        )
+
+
+OWN_NAMES = TopicNames()
+"""Each topic by its own name."""
+
+
 class Place(NamedTuple):
-    """One partition of one topic, the topic without its prefix."""
+    """One partition of one topic, whatever the broker calls that."""
 
     topic: str
     partition: int = 0

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from engine.errors import BrokerReset, BrokerUnreachable
 from engine.protocol import MAX_RECORD_BYTES
-from engine.transport.base import REPLACED, Delivery, Headers, Health, Place, Record
+from engine.transport.base import OWN_NAMES, REPLACED, Delivery, Headers, Health, Place, Record, TopicNames
 from engine.transport.kafka_client import ClientContext
 from engine.transport.kafka_reader import KafkaReader
 from engine.transport.kafka_settings import EMBEDDED, REAL, Settings
@@ -29,7 +29,7 @@ class KafkaTransport:
     Args:
         bootstrap_servers: `HOST:PORT[,HOST:PORT]`.
         embedded: whether this is the embedded broker, which needs settings and repairs of its own.
-        topic_prefix: before the name of each topic, so that runs can share a cluster.
+        topics: what the cluster calls the topics, so that runs can share it.
         client_name: what the broker's logs call us.
         connect_timeout_s: how long the broker may take to answer.
         settings: further settings of the client library (security), over ours.
@@ -45,7 +45,7 @@ class KafkaTransport:
         bootstrap_servers: str,
         *,
         embedded: bool,
-        topic_prefix: str = "",
+        topics: TopicNames = OWN_NAMES,
         client_name: str = "flconsole",
         connect_timeout_s: float = 5.0,
         settings: Settings | None = None,
@@ -53,7 +53,7 @@ class KafkaTransport:
         profile = EMBEDDED if embedded else REAL
         ours: Settings = {"bootstrap.servers": bootstrap_servers, "client.id": client_name}
         self._context = ClientContext(
-            bootstrap_servers, topic_prefix, profile, {**profile.common, **ours, **(settings or {})}
+            bootstrap_servers, topics, profile, {**profile.common, **ours, **(settings or {})}
         )
         self._watch = ClusterWatch(self._context, timeout_s=connect_timeout_s)
         self._incarnation = self._watch.status.cluster_id

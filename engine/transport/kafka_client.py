@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from engine.errors import ConfigError
-from engine.transport.base import Place
+from engine.transport.base import Place, TopicNames
 from engine.transport.kafka_settings import KafkaProfile, Settings
 
 _DISCARD_TIMEOUT_S = 1.0
@@ -37,7 +37,7 @@ class ClientContext:
 
     address: str
     """`HOST:PORT[,HOST:PORT]`, as the user gave it."""
-    topic_prefix: str
+    topics: TopicNames
     profile: KafkaProfile
     settings: Settings
     """Of every client of this transport, over those of the profile."""
@@ -45,13 +45,13 @@ class ClientContext:
 
     def name(self, topic: str) -> str:
         """What the cluster calls a topic."""
-        return self.topic_prefix + topic
+        return self.topics.name(topic)
 
     def place(self, name: str, partition: int) -> Place:
         """The place of a partition that the cluster calls `name`."""
         place = self._places.get((name, partition))
         if place is None:
-            place = self._places[name, partition] = Place(name.removeprefix(self.topic_prefix), partition)
+            place = self._places[name, partition] = Place(self.topics.topic(name), partition)
         return place
 
     def partition(self, place: Place, offset: int = 0) -> TopicPartition:

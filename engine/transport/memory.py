@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from engine.errors import BrokerReset, BrokerUnreachable
 from engine.protocol import MAX_RECORD_BYTES
 from engine.transport.base import (
+    OWN_NAMES,
     PARTITIONS,
     REPLACED,
     Delivery,
@@ -20,6 +21,7 @@ from engine.transport.base import (
     Health,
     Place,
     Record,
+    TopicNames,
 )
 
 _ADDRESS = "memory://"
@@ -43,7 +45,7 @@ class MemoryBroker:
     changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
     """Held to read or write the records, notified when there are more or the broker stops or starts."""
     logs: dict[Place, list[Record]] = field(default_factory=dict, repr=False)
-    """The records of each partition, by offset; with the topics' prefix."""
+    """The records of each partition, by offset; under the broker's names."""
 
     def stop(self) -> None:
         """Stops answering and loses everything."""
@@ -72,15 +74,15 @@ class MemoryTransport:
 
     Args:
         broker: shared with the other transports.
-        topic_prefix: before the name of each topic, so that runs can share a broker.
+        topics: what the broker calls the topics, so that runs can share it.
 
     Raises:
         BrokerUnreachable: the broker is stopped.
     """
 
-    def __init__(self, broker: MemoryBroker, *, topic_prefix: str = "") -> None:
+    def __init__(self, broker: MemoryBroker, *, topics: TopicNames = OWN_NAMES) -> None:
         self._broker = broker
-        self._prefix = topic_prefix
+        self._topics = topics
         self._positions: dict[Place, int] = {}
         self._unsent: list[_Unsent] = []
         self._stored: list[tuple[_Unsent, int]] = []
@@ -231,7 +233,7 @@ class MemoryTransport:
         return self._broker.logs.get(self._named(place))
 
     def _named(self, place: Place) -> Place:
-        return Place(self._prefix + place.topic, place.partition)
+        return Place(self._topics.name(place.topic), place.partition)
 
     def _note_end(self, place: Place, end: int) -> None:
         self._retained[place] = max(end, self._retained.get(place, 0))

@@ -2,7 +2,7 @@
 
 import threading
 
-from engine.transport.base import Transport
+from engine.transport.base import OWN_NAMES, TopicNames, Transport
 from engine.transport.kafka import KafkaTransport
 from engine.transport.kafka_settings import Settings
 from engine.transport.memory import MemoryBroker, MemoryTransport
@@ -17,7 +17,7 @@ def open_transport(
     address: str,
     *,
     embedded: bool = False,
-    topic_prefix: str = "",
+    topics: TopicNames = OWN_NAMES,
     name: str = "flconsole",
     connect_timeout_s: float = 5.0,
     settings: Settings | None = None,
@@ -27,7 +27,7 @@ def open_transport(
     Args:
         address: `HOST:PORT[,HOST:PORT]` of a Kafka, or `memory://NAME` for a broker in this process.
         embedded: whether the Kafka is the embedded broker.
-        topic_prefix: before the name of each topic, so that runs can share a broker.
+        topics: what the broker calls the topics, so that runs can share it.
         name: what the broker's logs call us.
         connect_timeout_s: how long a Kafka may take to answer.
         settings: further settings of the Kafka client library, such as its security.
@@ -36,11 +36,11 @@ def open_transport(
         BrokerUnreachable: nothing answers in time; BrokerRefused: it answers and says no.
     """
     if address.startswith(MEMORY_SCHEME):
-        return MemoryTransport(memory_broker(address), topic_prefix=topic_prefix)
+        return MemoryTransport(memory_broker(address), topics=topics)
     return KafkaTransport(
         address,
         embedded=embedded,
-        topic_prefix=topic_prefix,
+        topics=topics,
         client_name=name,
         connect_timeout_s=connect_timeout_s,
         settings=settings,

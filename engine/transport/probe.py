@@ -5,6 +5,7 @@ import sys
 
 from engine.errors import EngineError
 from engine.lifecycle import Terminated, die_with_parent, raise_on_signals
+from engine.transport.base import TopicNames
 from engine.transport.open import open_transport
 
 _PATIENCE_S = 4.0
@@ -24,7 +25,7 @@ def main() -> int:
     try:
         open_transport(
             arguments.bootstrap_servers,
-            topic_prefix=arguments.topic_prefix,
+            topics=TopicNames(arguments.topic_prefix),
             name="flconsole",
             connect_timeout_s=_PATIENCE_S,
         ).close()

@@ -17,6 +17,7 @@ from engine.transport.base import (
     Delivery,
     Place,
     Record,
+    TopicNames,
     Transport,
 )
 
@@ -59,7 +60,7 @@ def test_creating_topics_again_changes_nothing(transport: Transport, publish_all
 
 
 def test_runs_with_another_prefix_do_not_meet(connect: Connect, read: Read, publish_all: PublishAll) -> None:
-    one, two = connect(topic_prefix="one."), connect(topic_prefix="two.")
+    one, two = connect(topics=TopicNames("one.")), connect(topics=TopicNames("two."))
     for transport in (one, two):
         transport.create_topics()
         assert transport.wait_for_topics(5)
@@ -68,6 +69,22 @@ def test_runs_with_another_prefix_do_not_meet(connect: Connect, read: Read, publ
     publish_all(two, MODEL, [b"of two"])
     assert [(record.place, record.value) for record in read(one, 1)] == [(MODEL, b"of one")]
     assert [(record.place, record.value) for record in read(two, 1)] == [(MODEL, b"of two")]
+
+
+def test_topics_can_have_names_of_their_own(connect: Connect, read: Read, publish_all: PublishAll) -> None:
+    names = TopicNames("team.", {GLOBAL_MODEL: "model_of_the_ward", MODEL_UPDATES: "deltas"})
+    named, plain = connect(topics=names), connect(topics=TopicNames("team."))
+    for transport in (named, plain):
+        transport.create_topics()
+        assert transport.wait_for_topics(5)
+        transport.assign({MODEL: 0, Place(CONTROL): 0})
+    publish_all(named, MODEL, [b"a model"])
+    publish_all(plain, Place(CONTROL), [b"for both"])
+    assert [(record.place, record.value) for record in read(plain, 1)] == [(Place(CONTROL), b"for both")]
+    assert {(record.place, record.value) for record in read(named, 2)} == {
+        (MODEL, b"a model"),
+        (Place(CONTROL), b"for both"),
+    }
 
 
 def test_a_record_for_a_topic_that_does_not_exist_yet_waits_for_it(connect: Connect) -> None:

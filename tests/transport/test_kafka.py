@@ -16,7 +16,16 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from engine.broker.embedded import broker_command, wait_until_ready
 from engine.errors import BrokerRefused, BrokerUnreachable, ConfigError
 from engine.loopback import HOST, free_port
-from engine.transport.base import CONTROL, GLOBAL_MODEL, PARTITIONS, Delivery, Place, Record, Transport
+from engine.transport.base import (
+    CONTROL,
+    GLOBAL_MODEL,
+    PARTITIONS,
+    Delivery,
+    Place,
+    Record,
+    TopicNames,
+    Transport,
+)
 from engine.transport.kafka import KafkaTransport
 from engine.transport.kafka_settings import topic_settings
 
@@ -86,7 +95,7 @@ def test_a_broker_that_sends_its_clients_to_a_wrong_address_is_explained() -> No
 def test_a_topic_with_too_few_partitions_is_refused(embedded: Any) -> None:
     admin = AdminClient({"bootstrap.servers": embedded.address})
     admin.create_topics([NewTopic("run.model_updates", 1, 1)])["run.model_updates"].result()
-    transport = embedded.connect(topic_prefix="run.")
+    transport = embedded.connect(topics=TopicNames("run."))
     with pytest.raises(BrokerRefused, match=r"'run\.model_updates'.* has 1 partitions and needs 3"):
         transport.create_topics()
     transport.close()
