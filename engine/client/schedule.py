@@ -140,7 +140,8 @@ class RoundByRound:
 class OwnPace:
     """`timed` and `buffered`: trains from the newest model whenever it is due, and sends what comes of it.
 
-    It keeps each update until a checkpoint holds it, and stops training while it keeps too many.
+    It keeps each update until a checkpoint holds it. While it keeps too many, or the server does not hold the
+    newest, it does not train.
 
     Args:
         config: the mode and its intervals.
@@ -173,7 +174,7 @@ class OwnPace:
     def note_opened(self, opened: messages.RoundOpened) -> None:
         if opened.round != self._trained_for:
             self._trained_for, self._repeats = opened.round, 0
-            self._pace.note_opened(self._clock())
+        self._pace.note_opened(opened.interval_s)
         self._opened = opened
 
     def note_closed(self, closed: messages.RoundClosed) -> None:
@@ -193,7 +194,8 @@ class OwnPace:
         if self._is_unsure:
             self._is_unsure = False
             self._outbox.send_again(held=opened.held.get(self._client, ()))
-        has_room = self._outbox.num_kept < MAX_KEPT_UPDATES
+        # A server that has not taken the last one yet would only see the next grow stale as well.
+        has_room = self._outbox.num_kept < MAX_KEPT_UPDATES and not self._outbox.is_waiting
         is_due = has_room and not is_training and self._pace.is_due(self._clock())
         if not is_due or self._client not in opened.cohort or not has_model(opened.base):
             return None
