@@ -1,7 +1,9 @@
 """Buffers that lie in a file instead of in memory, for what is beyond the assembler's budget."""
 
+import errno
 import mmap
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -13,15 +15,20 @@ from numpy.typing import NDArray
 from engine.errors import RunDirectoryError
 
 
-def file_allocator(folder: Path) -> Callable[[int], NDArray[np.uint8]]:
+def file_allocator(folder: Path, reserved_bytes: int = 0) -> Callable[[int], NDArray[np.uint8]]:
     """An allocator of writable buffers over temporary files in `folder`.
 
     A file has no name, so nothing is left behind however the process ends; its space is free again when the
     last view of the buffer is gone. The allocator raises RunDirectoryError where `folder` has no room.
+
+    Args:
+        folder: on the disk that is used.
+        reserved_bytes: left free on that disk for what matters more.
     """
 
     def allocate(size: int) -> NDArray[np.uint8]:
         try:
+            _require_free(folder, size + reserved_bytes)
             with tempfile.TemporaryFile(dir=folder) as file:
                 _reserve(file.fileno(), size)
                 # The mapping keeps the file alive after it is closed here.
@@ -30,6 +37,11 @@ def file_allocator(folder: Path) -> Callable[[int], NDArray[np.uint8]]:
             raise RunDirectoryError(f"{folder}: no room for {size} bytes: {error.strerror}") from None
 
     return allocate
+
+
+def _require_free(folder: Path, num_bytes: int) -> None:
+    if shutil.disk_usage(folder).free < num_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _reserve(file: int, size: int) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.errors import (
     ChunkSizeMismatch,
+    RunDirectoryError,
     TransferConflict,
     TransferDigestMismatch,
     TransferHeaderInvalid,
@@ -292,7 +293,11 @@ class Assembler:
                 f"{header.size} bytes beside {self.open_bytes} open; at most {self._budget_bytes}"
             )
         allocate = self._spill if spilled and self._spill else self._allocate
-        transfer = _OpenTransfer(header, allocate(header.size), spilled, place, offset, now, now)
+        try:
+            frame = allocate(header.size)
+        except RunDirectoryError as error:
+            raise TransferTooLarge(f"no room beside {self.open_bytes} bytes open: {error}") from None
+        transfer = _OpenTransfer(header, frame, spilled, place, offset, now, now)
         self._open[header.transfer] = transfer
         return transfer
 

@@ -99,15 +99,22 @@ class Intake:
         spill_dir: where buffers beyond the memory budget lie.
         clock: monotonic seconds.
         key: of the frames; None for none.
+        reserved_bytes: left free on the disk of `spill_dir`.
     """
 
     def __init__(
-        self, layout: Layout, spill_dir: Path, clock: Callable[[], float], *, key: bytes | None = None
+        self,
+        layout: Layout,
+        spill_dir: Path,
+        clock: Callable[[], float],
+        *,
+        key: bytes | None = None,
+        reserved_bytes: int = 0,
     ) -> None:
         self._clock, self._key = clock, key
         self._payload_bytes = layout.num_bytes
         self._assembler = Assembler(
-            max_frame_bytes(layout), BUDGET_BYTES, EXPIRY_S, spill=file_allocator(spill_dir)
+            max_frame_bytes(layout), BUDGET_BYTES, EXPIRY_S, spill=file_allocator(spill_dir, reserved_bytes)
         )
         self.bytes_taken = 0
         """Bytes of updates read since the broker was last empty."""

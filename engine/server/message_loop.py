@@ -39,6 +39,8 @@ from engine.transport.base import (
 _TURN_S = 0.05
 _REPLAY_PATIENCE_S = 10.0
 _RECYCLE_WAIT_S = 60.0
+_DISK_MARGIN = 3
+"""So many times the room at which the run ends is left free by updates on disk: no client can fill it."""
 
 
 class MessageLoop:
@@ -73,7 +75,8 @@ class MessageLoop:
         layout = takeover.checkpoint.header.layout
         key = read_frame_key(config.frame_key_file)
         self._channel = ServerChannel(transport, self._run, self._epoch, codec=config.codec, key=key)
-        self._intake = Intake(layout, run_dir, clock, key=key)
+        reserved_bytes = _DISK_MARGIN * config.min_free_disk_mb * 1_000_000
+        self._intake = Intake(layout, run_dir, clock, key=key, reserved_bytes=reserved_bytes)
         self._watch = BrokerWatch(transport, self._journal, config.broker_timeout_s)
         self.members = Members(config.num_parts, config.client_timeout_s)
         self._telemetry = TelemetryHandler(
