@@ -380,6 +380,21 @@ def test_a_model_that_cannot_be_read_is_asked_for(scene):
     assert scene.sent()
 
 
+def test_a_client_with_another_key_than_the_servers_ends_and_says_so(scene_of, tmp_path):
+    path = tmp_path / "frame.key"
+    path.touch(0o600)
+    path.write_text("ab" * 32)
+    scene = scene_of(frame_key_file=str(path))  # and the server has none
+    scene.joined()
+    scene.clock.advance(5)
+    scene.turn_until(lambda: scene.server.told(RepublishRequested))
+    scene.server.publish(0)
+
+    with pytest.raises(ConfigError, match="cannot be verified: this client has another key") as refused:
+        scene.turn_until(lambda: False)
+    assert "abab" not in str(refused.value)
+
+
 # --- the broker
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from engine.client.model_receiver import ModelReceiver
+from engine.core.weights import Weights
+from engine.errors import ConfigError
 from engine.protocol.chunks import TransferHeader, split
 from engine.protocol.messages import ModelPublished
 from engine.protocol.serialization import FrameMetadata, encode_frame
@@ -18,10 +20,10 @@ STUCK_S = 5.0
 class Published:
     """A model of two records, and its manifest."""
 
-    def __init__(self, round_number, *, run="run", at=0, flip=None):
-        self.weights = get_random_weights("vector:300000", seed=round_number)
-        about = FrameMetadata.of_model(self.weights.layout, run=run, round_number=round_number)
-        frame = encode_frame(about, self.weights.vector)
+    def __init__(self, round_number, *, run="run", at=0, flip=None, key=None, codec="none", weights=None):
+        self.weights = weights or get_random_weights("vector:300000", seed=round_number)
+        about = FrameMetadata.of_model(self.weights.layout, run=run, round_number=round_number, codec=codec)
+        frame = encode_frame(about, self.weights.vector, key=key)
         header = TransferHeader.of_frame(frame, epoch=1)
         if flip is not None:
             frame[flip] ^= 1
@@ -124,6 +126,53 @@ def test_an_altered_model_is_refused_and_an_intact_copy_taken(receiver, flip):
     model = Published(1, at=2)
     take(receiver, model)
     assert has(receiver, model)
+
+
+def test_a_model_may_be_much_larger_than_the_one_before_that_compressed_well(receiver):
+    layout = get_random_weights("vector:300000").layout
+    small = Published(1, codec="shuffle+zstd", weights=Weights(layout, np.zeros(layout.size, np.float32)))
+    large = Published(2, at=1, codec="shuffle+zstd")
+    assert large.manifest.size > 100 * small.manifest.size
+    receiver.note_manifest(small.manifest)
+    take(receiver, small)
+    take(receiver, large)
+    receiver.note_manifest(large.manifest)
+
+    assert has(receiver, large)
+
+
+KEY, ANOTHER_KEY = b"k" * 32, b"l" * 32
+
+
+def test_with_the_servers_key_a_model_is_read(clock):
+    receiver, model = ModelReceiver("1", "run", clock, key=KEY), Published(1, key=KEY)
+    receiver.note_manifest(model.manifest)
+    take(receiver, model)
+
+    assert has(receiver, model)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "words"),
+    [(KEY, ANOTHER_KEY, "another key"), (KEY, None, "another key"), (None, KEY, "no key")],
+)
+def test_two_copies_alike_that_cannot_be_verified_were_made_with_another_key(clock, ours, theirs, words):
+    receiver, model = ModelReceiver("1", "run", clock, key=ours), Published(1, key=theirs)
+    receiver.note_manifest(model.manifest)
+    take(receiver, model)
+    assert receiver.is_waiting
+
+    with pytest.raises(ConfigError, match=f"this client has {words}; frame_key_file must be a copy"):
+        take(receiver, model)
+
+
+def test_two_copies_that_were_damaged_differently_say_nothing_about_the_key(receiver):
+    receiver.note_manifest(Published(1).manifest)
+    for flip in (5000, 5001):
+        take(receiver, Published(1, flip=flip))
+
+    take(receiver, Published(1))
+    assert has(receiver, Published(1))
 
 
 def test_another_runs_model_is_no_progress_and_displaces_nothing(receiver, clock):

@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from engine.client.outbox import DAMAGE_PAUSE_S, FIRST_PATIENCE_S, LONGEST_PATIENCE_S, Outbox
 from engine.errors import BrokerReset
 from engine.protocol.chunks import TRAIN_SECONDS_HEADER, TransferHeader
+from engine.protocol.serialization import parse_frame
 from engine.transport.base import MODEL_UPDATES, place_of
 from engine.transport.memory import MemoryBroker, MemoryTransport
 
@@ -25,7 +27,7 @@ def transport(broker):
 
 @pytest.fixture
 def outbox(transport, clock):
-    return Outbox(client="1", run="run", codec="none", transport=transport, clock=clock)
+    return Outbox(client="1", run="run", codec="shuffle+zstd", transport=transport, clock=clock)
 
 
 @pytest.fixture
@@ -119,6 +121,37 @@ def test_what_was_damaged_on_its_way_is_kept_and_sent_again_soon(outbox, put, se
     clock.advance(DAMAGE_PAUSE_S)
     outbox.send_due()
     assert len(sent()) == 2
+
+
+def test_what_is_damaged_time_and_again_is_sent_ever_more_rarely(outbox, put, sent, transport, clock):
+    put()
+    waits = []
+    for _ in range(9):
+        outbox.note_receipt(transfer_of(sent()[0]), "digest_mismatch")
+        count, waited = len(sent()), 0
+        while len(sent()) == count:
+            clock.advance(1)
+            waited += 1
+            outbox.send_due()
+            transport.flush(0.0)
+        waits.append(waited)
+
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 120, 120]
+
+
+def noise(size):
+    return np.random.default_rng(1).integers(0, 2**32, size, np.uint32).view(np.float32)
+
+
+@pytest.mark.parametrize(("values", "used"), [(np.ones, "shuffle+zstd"), (noise, "none")])
+def test_headers_and_frame_say_the_codec_that_was_used(put, sent, layout, values, used):
+    delta = values(layout.size).astype(np.float32)
+    put(delta=delta)
+
+    header, _ = TransferHeader.from_record_headers(sent()[0].headers)
+    frame = parse_frame(sent()[0].value)
+    assert header.codec == frame.metadata.codec == used
+    assert frame.update(layout).delta.tobytes() == delta.tobytes()
 
 
 def test_a_receipt_for_another_transfer_changes_nothing(outbox, put):

@@ -5,7 +5,8 @@ import pytest
 
 from engine.config import RunConfig
 from engine.core.update import ClientUpdate, TrainingMetrics
-from engine.protocol.chunks import EXPIRY_S, TRAIN_SECONDS_HEADER, split
+from engine.protocol.chunks import EXPIRY_S, TRAIN_SECONDS_HEADER, TransferHeader, split
+from engine.protocol.serialization import FrameMetadata, encode_frame
 from engine.server.intake import UPDATE_PLACES, Arrival, Intake, Refusal, Repetition
 from engine.training.layouts import static_layout
 from engine.transport.base import Record
@@ -49,6 +50,25 @@ def test_an_update_arrives_with_its_last_record(intake, records):
     assert arrival.frame.metadata.client == "1"
     assert arrival.record is third
     assert arrival.num_bytes == sum(len(record.value) for record in (first, second, third))
+
+
+@pytest.mark.parametrize("key", [None, b"l" * 32])
+def test_a_frame_without_the_federations_key_or_with_another_is_refused(tmp_path, clock, key):
+    intake = Intake(static_layout(MODEL), tmp_path, clock, key=b"k" * 32)
+    delta = np.full(500_000, 0.5, np.float32)
+    update = ClientUpdate("1", 1, "ab" * 32, 10, delta, TrainingMetrics())
+    about = FrameMetadata.of_update(update, static_layout(MODEL), run="run")
+
+    def answer(key):
+        frame = encode_frame(about, delta, key=key)
+        chunks = split(frame, TransferHeader.of_frame(frame, epoch=1))
+        taken = [Record(UPDATE_PLACES[0], n, c.value, dict(c.headers)) for n, c in enumerate(chunks)]
+        return take_all(intake, taken)[-1]
+
+    assert isinstance(answer(key), Refusal)
+    assert answer(key).error.reason == "digest_mismatch"
+    assert answer(key).header.client == "1"
+    assert isinstance(answer(b"k" * 32), Arrival)
 
 
 def test_records_may_come_in_any_order_and_twice(intake, records):

@@ -80,6 +80,19 @@ def test_the_manifest_names_chunks_that_are_all_there(channel, read, weights):
     assert parse_frame(frame).weights().vector.tobytes() == weights.vector.tobytes()
 
 
+def test_a_model_is_published_with_the_runs_codec_and_the_federations_key(transport, read, weights):
+    key = b"k" * 32
+    channel = ServerChannel(transport, "run", EPOCH, codec="shuffle+zstd", key=key)
+    channel.publish_model(weights, "digest", 0)
+
+    chunks = read(GLOBAL_MODEL)
+    header, _ = TransferHeader.from_record_headers(chunks[0].headers)
+    frame = parse_frame(b"".join(chunk.value for chunk in chunks), key=key)
+    assert header.codec == frame.metadata.codec == "shuffle+zstd"
+    assert frame.payload.size < 0.9 * weights.vector.nbytes
+    assert frame.weights().vector.tobytes() == weights.vector.tobytes()
+
+
 def test_the_same_model_is_the_same_transfer_whoever_publishes_it(transport, read, weights):
     for epoch in (1, 2):
         ServerChannel(transport, "run", epoch).publish_model(weights, "digest", 0)
