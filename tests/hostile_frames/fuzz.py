@@ -50,7 +50,7 @@ def first_inputs() -> Iterator[bytes]:
     for frame in (update_frame(), model_frame(), *(subject.frame for subject in SUBJECTS)):
         yield bytes([_FRAME]) + frame
         yield bytes([_SEALED_FRAME]) + frame[:-32]
-    for folder in ("frame", "packed_frame", "update"):
+    for folder in ("frame", "packed_frame", "update_sync"):
         for path in sorted((CORPUS / folder).iterdir()):
             yield bytes([_FRAME]) + path.read_bytes()
             yield bytes([_SEALED_FRAME]) + path.read_bytes()[:-32]

@@ -18,6 +18,9 @@ RUN = "run"
 ROUND = 3
 """The open round."""
 BASE = "ab" * 32
+"""Digest of the model that it starts from."""
+OLDER_BASE = "12" * 32
+"""Of the model that the round before started from."""
 LAYOUT = Layout((Tensor("kernel", (3, 2)), Tensor("bias", (2,)), Tensor("mean", (1,), Role.STATISTIC)))
 """Of the run's model: nine values, a frame of one record."""
 WIDE_LAYOUT = Layout((Tensor("kernel", (230_000,)),))

@@ -18,7 +18,8 @@ def corpus() -> dict[str, bytes]:
         "transfer": bad_transfers.transfers(),
         "control": bad_messages.CONTROL,
         "telemetry": bad_messages.TELEMETRY,
-        "update": bad_updates.UPDATES,
+        "update_sync": bad_updates.SYNC,
+        "update_buffered": bad_updates.BUFFERED,
         "packed_frame": bad_compressed.packed_frames(),
         "compressed": bad_compressed.compressed(),
     }

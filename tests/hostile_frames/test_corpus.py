@@ -1,10 +1,15 @@
 """Every file of the corpus is refused with the reason it is named after, and every reason has a file."""
 
+import ast
+from pathlib import Path
+
 import pytest
 
 from engine import errors
-from tests.hostile_frames import honest, make, reading
+from engine.server import gate
+from tests.hostile_frames import gates, honest, make, reading
 
+SERVER = Path(gate.__file__).parent
 FILES = {path.relative_to(make.CORPUS).as_posix() for path in make.CORPUS.rglob("*.*")}
 
 
@@ -58,6 +63,13 @@ def test_a_hostile_telemetry_record_is_refused_with_its_reason(name):
     assert reading.telemetry_reason(content_of(name)) == named_reason(name)
 
 
+@pytest.mark.parametrize("name", files_of("update_sync") + files_of("update_buffered"))
+def test_a_hostile_update_is_refused_with_its_reason(name):
+    mode = name.partition("/")[0].removeprefix("update_")
+
+    assert gates.open_gate(mode).reason(content_of(name)) == named_reason(name)
+
+
 @pytest.mark.parametrize("name", files_of("transfer"))
 def test_a_hostile_transfer_is_refused_with_its_reason_and_keeps_nobody_out(name, tmp_path):
     intake = reading.open_intake(tmp_path)
@@ -73,6 +85,8 @@ def test_what_the_corpus_is_made_from_is_not_refused(tmp_path):
     assert reading.frame_reason(honest.model_frame()) is None
     refused, arrived = reading.take(reading.open_intake(tmp_path), honest.records())
     assert (refused, len(arrived)) == (set(), 1)
+    for mode in ("sync", "buffered"):
+        assert gates.open_gate(mode).reason(honest.update_frame()) is None
 
 
 @pytest.mark.parametrize("error", leaves(errors.FrameError), ids=lambda error: error.reason)
@@ -90,3 +104,16 @@ def test_every_way_a_message_can_be_wrong_has_a_file():
         assert {named_reason(name) for name in files_of(folder)} == {
             leaf.reason for leaf in leaves(errors.MessageInvalid)
         }
+
+
+def test_every_reason_of_the_gate_has_a_file():
+    """Every `UpdateRejected("reason", ...)` in the server."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in SERVER.glob("*.py")]
+    reasons = {
+        call.args[0].value
+        for tree in trees
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "UpdateRejected"
+    }
+
+    assert reasons == {named_reason(name) for name in files_of("update_sync") + files_of("update_buffered")}
