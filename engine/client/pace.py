@@ -2,11 +2,11 @@
 
     wait = max(training_interval_seconds, adapted)            from one start to the next
     adapted <- adapted + 0.3 * (target - adapted)             after each training; the first sets it
-    target = max(seconds of the training, seconds from one aggregation to the next)
+    target = max(seconds of the training, the server's aggregation interval)
 
-In `timed` a client so drifts towards one update for each aggregation, or as many as it can. In `buffered` it
-does not wait: there the aggregations follow the clients, and clients that followed them would slow down
-without end.
+In `timed` a client so drifts towards one update for each aggregation, or as many as it can. The interval is
+the announced one: with the one observed, clients that the server waits for would wait for the server, and one
+pause would slow both down for good. In `buffered`, where aggregations follow the clients, it does not wait.
 """
 
 from engine.config import RunConfig
@@ -24,21 +24,18 @@ class Pace:
 
     def __init__(self, config: RunConfig) -> None:
         self._least_s, self._adapts = config.training_interval_seconds, config.mode == "timed"
-        self._adapted_s: float | None = None
-        self._opened_at: float | None = None
-        self._aggregation_s = 0.0
+        self._adapted_s = self._aggregation_s = 0.0
+        self._has_adapted = False
         self._started_at: float | None = None
 
     @property
     def interval_s(self) -> float:
         """Seconds from the start of a training to the next."""
-        return max(self._least_s, self._adapted_s or 0.0)
+        return max(self._least_s, self._adapted_s)
 
-    def note_opened(self, now: float) -> None:
-        """Another round was opened: there was an aggregation."""
-        if self._opened_at is not None:
-            self._aggregation_s = now - self._opened_at
-        self._opened_at = now
+    def note_opened(self, interval_s: float | None) -> None:
+        """A round was opened that may close so often; None where no clock closes it."""
+        self._aggregation_s = interval_s or 0.0
 
     def note_start(self, now: float) -> None:
         """A training begins."""
@@ -49,8 +46,9 @@ class Pace:
         if not self._adapts:
             return
         target = max(seconds, self._aggregation_s)
-        before = target if self._adapted_s is None else self._adapted_s
-        self._adapted_s = before + DRIFT * (target - before)
+        share = DRIFT if self._has_adapted else 1.0
+        self._adapted_s += share * (target - self._adapted_s)
+        self._has_adapted = True
 
     def is_due(self, now: float) -> bool:
         """Whether the next training may begin."""

@@ -6,7 +6,7 @@ last record and seeks instead of replaying.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -59,6 +59,8 @@ class RoundOpened(ControlMessage, frozen=True, tag="round_opened"):
     deadline_s: float | None
     held: dict[str, tuple[str, ...]]
     """Client -> transfer ids (hex) of the updates that the server holds."""
+    interval_s: float | None = None
+    """With `timed`: seconds between the moments at which it may close."""
 
 
 class RoundClosed(ControlMessage, frozen=True, tag="round_closed"):
@@ -89,6 +91,17 @@ class JoinAnswered(ControlMessage, frozen=True, tag="join_answered"):
     part: int | None
     parts: int
     reason: str = ""
+    mode: Literal["sync", "timed", "buffered"] = "sync"
+    """How rounds close here: what the client's own pace follows from."""
+
+
+class Dismissed(ControlMessage, frozen=True, tag="dismissed"):
+    """A client is out of the federation for good, while the process that it lives in goes on."""
+
+    client: str
+    session: str
+    """Of the client that is meant, not of one that is started later under its id."""
+    reason: str
 
 
 class RunEnded(ControlMessage, frozen=True, tag="run_ended"):
@@ -156,9 +169,13 @@ class Leave(TelemetryMessage, frozen=True, tag="leave"):
     session: Words
     reason: Words
     final: bool
+    failed: bool = False
+    """Whether an error is the reason."""
 
 
-Control = EpochStarted | ModelPublished | RoundOpened | RoundClosed | Receipt | JoinAnswered | RunEnded
+Control = (
+    EpochStarted | ModelPublished | RoundOpened | RoundClosed | Receipt | JoinAnswered | Dismissed | RunEnded
+)
 Telemetry = Join | Have | Sending | RepublishRequested | Heartbeat | Leave
 
 _Message = TypeVar("_Message")

@@ -97,5 +97,6 @@ class Publisher:
                 quorum=current.required,
                 deadline_s=current.rule.deadline_s,
                 held=current.held(),
+                interval_s=current.rule.interval_s,
             )
         )
