@@ -67,9 +67,13 @@ class Federation:
 
     def events(self, kind: type[telemetry.Event]) -> list[tuple[float, Any]]:
         """(wall-clock seconds, event) of the events of one kind, of both files."""
+        return self.events_of("[ep]*s", kind)
+
+    def events_of(self, file: str, kind: type[telemetry.Event]) -> list[tuple[float, Any]]:
+        """The same of one file, `events` or `processes`."""
         return [
             (envelope.ts, event)
-            for path in sorted(self._runs_dir.glob("*/[ep]*s.jsonl"))
+            for path in sorted(self._runs_dir.glob(f"*/{file}.jsonl"))
             for envelope, event in read_events(path)
             if isinstance(event, kind)
         ]
