@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from engine.data import cifar10
 from engine.errors import DataError
+from engine.training.quiet_start import load_tensorflow
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
@@ -29,6 +30,7 @@ def fetch_cifar10() -> Path:
         raise DataError("FLCONSOLE_OFFLINE forbids the download")
     _probe()
     print(f"downloading CIFAR-10 (170 MB) from {URL}", file=sys.stderr)  # noqa: T201 - narration for a person who waits
+    load_tensorflow()
     import keras  # noqa: PLC0415 - loads TensorFlow, which only a download needs
 
     try:

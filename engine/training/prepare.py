@@ -23,6 +23,7 @@ from engine.training.fetch import fetch_cifar10
 from engine.training.flat_model import read_layout
 from engine.training.layouts import static_layout
 from engine.training.null import null_num_examples
+from engine.training.quiet_start import load_tensorflow
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -64,6 +65,7 @@ def _num_parameters(config: RunConfig) -> int:
 def _layout(config: RunConfig) -> Layout:
     if config.trainer == "null" or (config.model in MODELS and ":" not in config.dataset):
         return static_layout(config.model)
+    load_tensorflow()
     from engine.training.keras import build_run_model  # noqa: PLC0415 - loads TensorFlow
 
     return read_layout(build_run_model(config))

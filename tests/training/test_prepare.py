@@ -83,10 +83,39 @@ def load(part, parts, seed):
 def test_what_the_operators_own_code_prints_is_narration(prepare, tmp_path, monkeypatch):
     (tmp_path / "noisy_data.py").write_text(NOISY_DATA)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    answer = prepare('dataset = "noisy_data:load"\nclients = 1\n')
+    answer = prepare('dataset = "noisy_data:load"\nclients = 2\n')
 
-    assert json.loads(answer.stdout)["examples"] == 4
-    assert "loading" in answer.stderr
+    assert json.loads(answer.stdout)["examples"] == 8
+    assert answer.stderr == "loading loading "  # each of two parts, once, and nothing of TensorFlow's own
+
+
+def test_mirrored_digits_are_warned_of_in_one_line(prepare):
+    answer = prepare('dataset = "digits"\naugmentation = "flip_crop"\n')
+
+    assert json.loads(answer.stdout)["examples"] == 1437
+    assert answer.stderr.startswith("warning: augmentation = 'flip_crop' mirrors digits")
+    assert len(answer.stderr.splitlines()) == 1
+
+
+FEATURES = """
+import numpy as np
+from engine.data import Dataset
+
+def load(part, parts, seed):
+    x = np.zeros((4, 5))
+    return Dataset(x, [0, 1, 0, 1], x, [0, 1, 0, 1], classes=2)
+"""
+
+
+@pytest.mark.tensorflow
+def test_a_model_for_images_does_not_start_on_features(prepare, tmp_path, monkeypatch):
+    (tmp_path / "features.py").write_text(FEATURES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    answer = prepare('dataset = "features:load"\n')
+
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "model = 'lenet' is for images; for features of shape (5,) in 2 classes" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
 
 
 @pytest.mark.tensorflow

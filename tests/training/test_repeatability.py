@@ -36,6 +36,7 @@ def output(process):
         pytest.param({"threads": 2}, id="two threads"),
         pytest.param({"jit": True}, id="XLA"),
         pytest.param({"model": "cnn", "batch_size": 8}, id="with dropout"),
+        pytest.param({"augmentation": "flip_crop", "class_weighting": "balanced"}, id="augmented, balanced"),
     ],
 )
 def test_two_processes_compute_the_same_bits_whatever_they_trained_before(config):
