@@ -386,6 +386,7 @@ def test_a_client_with_another_key_than_the_servers_ends_and_says_so(scene_of, t
     path.write_text("ab" * 32)
     scene = scene_of(frame_key_file=str(path))  # and the server has none
     scene.joined()
+    scene.idle()
     scene.clock.advance(5)
     scene.turn_until(lambda: scene.server.told(RepublishRequested))
     scene.server.publish(0)
