@@ -3,7 +3,7 @@
 The nursery reads `NurseryCommand` lines on its standard input and writes `NurseryNotice` lines on its
 standard output. The server listens on a unix socket: each `ServerCommand` line is answered by one `Answer`
 line, and the server may send a `ServerRequest` line at any time. Before there is a run, the program that
-looks at its data and its model prints one `Prepared` line.
+looks at its data and its model prints one `Prepared` line; what checks this machine prints `Finding` lines.
 """
 
 from typing import Any, Literal
@@ -93,6 +93,13 @@ class ClientExited(Message, frozen=True):
     reason: str
 
 
+class DismissClient(Message, frozen=True):
+    """Take a client out of the federation for good; the process that it shares with others goes on."""
+
+    client: str
+    reason: str
+
+
 class StopAfterRound(Message, frozen=True):
     """Finish the open round, then end the run."""
 
@@ -143,7 +150,15 @@ class Inspect(Message, frozen=True):
 
 
 ServerCommand = (
-    ClientExited | StopAfterRound | SetRound | Pause | Unpause | SetPaused | SaveCheckpoint | Inspect
+    ClientExited
+    | DismissClient
+    | StopAfterRound
+    | SetRound
+    | Pause
+    | Unpause
+    | SetPaused
+    | SaveCheckpoint
+    | Inspect
 )
 
 
@@ -180,6 +195,22 @@ class Prepared(Message, frozen=True):
     examples: int
     """Training examples of all parts together."""
     num_parameters: int
+
+
+# --- checks -> `flconsole doctor`
+
+
+class Finding(Message, frozen=True):
+    """What one check found."""
+
+    name: str
+    level: Literal["ok", "note", "problem"]
+    """A problem prevents a run; a note does not."""
+    text: str
+    remedy: str = ""
+    """What to do about it, in one line."""
+    exit_code: int = 1
+    """Of a run that meets this problem."""
 
 
 def encode(message: Message) -> bytes:

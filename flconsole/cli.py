@@ -13,6 +13,18 @@ import typer
 from engine.config import RunConfig
 from engine.errors import ConfigError, EngineError
 from engine.lifecycle import Terminated, raise_on_signals
+from flconsole.options import (
+    Clients,
+    Cluster,
+    Follow,
+    Headless,
+    Json,
+    JsonLines,
+    LowBandwidth,
+    ReadOnly,
+    RunArgument,
+    RunsDir,
+)
 from flconsole.settings import takes_changes, takes_settings
 from flconsole.streams import reopen_closed, writing_output
 
@@ -24,32 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-RunArgument = Annotated[
-    str | None,
-    typer.Argument(metavar="RUN", help="An id, a path or the unique beginning of an id; the newest run."),
-]
-RunsDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs are kept.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
-JsonLines = Annotated[bool, typer.Option("--json", help="Write the event files' lines as they are written.")]
-Clients = Annotated[
-    list[str] | None,
-    typer.Option(metavar="ID", help="Only this client; may be given again.", show_default=False),
-]
-Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")]
-Headless = Annotated[
-    bool,
-    typer.Option(
-        "--headless", help="Without a screen, in the foreground; so it is, too, without a terminal."
-    ),
-]
-ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, and change nothing.")]
-LowBandwidth = Annotated[
-    bool | None,
-    typer.Option(
-        "--low-bandwidth/--no-low-bandwidth", help="Draw less often; over SSH that is so.", show_default=False
-    ),
-]
 
 
 @app.command()
@@ -137,6 +123,27 @@ def runs(*, json: Json = False, runs_dir: RunsDir = None) -> None:
 
 
 @app.command()
+def doctor(
+    *,
+    bootstrap_servers: Cluster = None,
+    json: Json = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Tell what works on this machine, and what to do about what does not."""
+    from flconsole.doctor import report
+    from flconsole.reports import as_json
+
+    raise_on_signals()  # so that what is asked to look never outlives this process
+    if json:
+        findings = report.find(bootstrap_servers=bootstrap_servers, runs_dir=runs_dir)
+        _write(as_json({"exit_code": report.exit_code(findings), "findings": findings}))
+    else:
+        findings = report.write_findings(bootstrap_servers=bootstrap_servers, runs_dir=runs_dir)
+        _write(["", report.verdict(findings)])
+    raise typer.Exit(report.exit_code(findings))
+
+
+@app.command()
 def prune(
     *,
     keep: Annotated[
@@ -158,18 +165,8 @@ def prune(
     candidates = pruning.look(_runs_dir(runs_dir), keep=keep, older_than_s=older_than_s)
     _write(pruning.report(candidates))
     doomed = [candidate for candidate in candidates if not candidate.stays]
-    if not doomed or dry_run or not (yes or _confirmed("remove them?")):
-        return
-    troubles = []
-    for candidate in doomed:
-        try:
-            pruning.remove(candidate)
-        except EngineError as error:
-            troubles.append((candidate, error))
-    left = [candidate for candidate, _ in troubles]
-    _say(f"removed: {pruning.total([candidate for candidate in doomed if candidate not in left])}")
-    if troubles:
-        raise EngineError("; ".join(f"not removed: {error}" for _, error in troubles))
+    if doomed and not dry_run and (yes or pruning.confirmed("remove them?")):
+        _say(f"removed: {pruning.remove_all(doomed)}")
 
 
 @app.command()
@@ -310,6 +307,27 @@ def events(run: RunArgument = None, *, follow: Follow = False, runs_dir: RunsDir
     tail.write_events(_find(run, runs_dir), follow=follow)
 
 
+@app.command("dead-letters")
+def dead_letters(
+    run: RunArgument = None,
+    *,
+    json: Json = False,
+    in_hex: Annotated[bool, typer.Option("--hex", help="With the first bytes of each record.")] = False,
+    runs_dir: RunsDir = None,
+) -> None:
+    """List the records that were rejected, and why."""
+    from flconsole import dead_letters as rejected
+
+    lines = rejected.read_lines(_find(run, runs_dir))
+    letters = list(rejected.decoded(lines))
+    if json:
+        _write([line.decode().rstrip("\n") for line in lines])
+    elif not letters:
+        _say("no record has been rejected")
+    else:
+        _write(rejected.letters_in_hex(letters) if in_hex else rejected.letters_table(letters))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits; an `EngineError` becomes its one line and its exit code."""
     reopen_closed()
@@ -390,19 +408,6 @@ def _request(run_dir: Path, command: str, **arguments: Any) -> None:
     if not answer.ok:
         raise EngineError(answer.text)
     _say(answer.text or "done")
-
-
-def _confirmed(question: str) -> bool:
-    """Whether the operator says yes.
-
-    Raises:
-        ConfigError: nobody can be asked.
-    """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ConfigError("nobody can be asked here; say --yes, or --dry-run to only look")
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _write(lines: Sequence[str]) -> None:

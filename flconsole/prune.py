@@ -8,6 +8,7 @@ nobody opens half a run; a symbolic link is never followed.
 import os
 import re
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -126,6 +127,38 @@ def remove(candidate: Candidate) -> None:
             shutil.rmtree(removed)
     except OSError as error:
         raise RunDirectoryError(f"{error.filename or path}: {error.strerror}") from error
+
+
+def remove_all(candidates: Sequence[Candidate]) -> str:
+    """Removes what can be removed, and tells how much that was.
+
+    Raises:
+        RunDirectoryError: something stays or cannot be removed; names it all. What could go is gone.
+    """
+    removed, troubles = [], []
+    for candidate in candidates:
+        try:
+            remove(candidate)
+        except RunDirectoryError as error:
+            troubles.append(str(error))
+        else:
+            removed.append(candidate)
+    if troubles:
+        raise RunDirectoryError(f"removed: {total(removed)}; not removed: {'; '.join(troubles)}")
+    return total(removed)
+
+
+def confirmed(question: str) -> bool:
+    """Whether the operator says yes.
+
+    Raises:
+        ConfigError: nobody can be asked.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigError("nobody can be asked here; say --yes, or --dry-run to only look")
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def report(candidates: Sequence[Candidate]) -> list[str]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from engine.errors import RunDirectoryError
 from engine.telemetry import DiskLow
-from flconsole.figures import byte_size
 
 _MB = 1_000_000
 _LOW = 2
@@ -77,4 +76,4 @@ class DiskWatch:
 
 
 def _shortage(path: Path, free: int, min_free_disk_mb: int) -> str:
-    return f"{byte_size(free)} free for {path}, less than min_free_disk_mb = {min_free_disk_mb}"
+    return f"{free // _MB:,} MB free for {path}, less than min_free_disk_mb = {min_free_disk_mb}"

@@ -52,7 +52,7 @@ class SupervisorLock:
     def __init__(self, run_dir: Path) -> None:
         self._path = run_dir / LOCK_NAME
         self._fd = _open_and_lock(self._path)
-        directory = _socket_directory()
+        directory = socket_directory()
         key = hashlib.blake2b(str(run_dir.resolve()).encode(), digest_size=6).hexdigest()
         self.socket = directory / f"{key}.sock"
         self.server_socket = directory / f"{key}-server.sock"
@@ -131,8 +131,12 @@ def _open_and_lock(path: Path) -> int:
     return descriptor
 
 
-def _socket_directory() -> Path:
-    """A directory of ours alone whose paths are short enough for a unix socket."""
+def socket_directory() -> Path:
+    """A directory of ours alone whose paths are short enough for a unix socket; made where it is not there.
+
+    Raises:
+        RunDirectoryError: there is none; names those that were tried.
+    """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     bases = [Path(runtime) / "flconsole"] if runtime else []
     bases += [Path(base) / f"flconsole-{os.getuid()}" for base in (tempfile.gettempdir(), "/tmp")]  # noqa: S108  # 0700
