@@ -94,6 +94,11 @@ class Federation:
         """Waits until a round has been opened."""
         self.wait_for(lambda: any(e.round >= number for _, e in self.events(telemetry.RoundOpened)))
 
+    def wait_until(self, wall_clock_s: float) -> None:
+        """Waits for a time, unless the run ends before."""
+        while time.time() < wall_clock_s and self.process.poll() is None:
+            time.sleep(0.05)
+
     def kill(self, name: str) -> float:
         """Ends a process with SIGKILL; returns the wall-clock time of it."""
         pid = [e.pid for _, e in self.events(telemetry.ProcessStarted) if e.name == name][-1]

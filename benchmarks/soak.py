@@ -1,4 +1,4 @@
-"""A long run: what grows in 5,000 rounds. LeNet, null trainer, 4 clients, the embedded broker, recyclings too.
+"""What grows in 5,000 rounds: LeNet, null trainer, 4 clients, the embedded broker with its recyclings.
 
 `python -m benchmarks.soak --rounds 600` is a short one, `--samples FILE` keeps what was seen, as CSV.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.__main__ import table
 from benchmarks._federation import Federation
 from benchmarks._rows import Row, row
 from engine import telemetry
@@ -151,7 +152,12 @@ def _slopes(name: str, looks: Sequence[Seen]) -> Iterator[Row]:
     )
     yield row(f"{name}: resident memory per 1,000 rounds", _slope(times, resident), "MiB")
     spread = f"{min(descriptors):.0f} to {max(descriptors):.0f}"
-    yield row(f"{name}: descriptors ({spread}), median of the last third less the first's", _drift(descriptors), "", at_most=0)
+    yield row(
+        f"{name}: descriptors ({spread}), median of the last third less the first's",
+        _drift(descriptors),
+        "",
+        at_most=0,
+    )
     yield row(f"{name}: threads, the same", _drift([float(look.threads) for look in looks]), "", at_most=0)
 
 
@@ -173,8 +179,6 @@ def _keep(path: Path, seen: Sequence[Seen]) -> None:
 
 def main(words: Sequence[str]) -> None:
     """A soak of another length."""
-    from benchmarks.__main__ import table
-
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--samples", type=Path)
