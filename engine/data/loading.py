@@ -15,7 +15,7 @@ from engine.data.dataset import Dataset, DataSpec, Examples, Indices, Labels, So
 from engine.data.digits import Digits
 from engine.data.partition import check_total, count_labels, draw, split
 from engine.data.randomness import generator
-from engine.data.user import open_user_data
+from engine.data.user import DataFunction, UserData, open_user_data
 from engine.errors import DataError
 
 
@@ -53,20 +53,21 @@ def resolve_dataset(name: str, *, fetch: Callable[[], Path] | None = None) -> Re
     raise DataError(f"CIFAR-10: {reason}; put {cifar10.FOLDER} into a folder and name it in FLCONSOLE_DATA")
 
 
-def load_part(config: RunConfig, part: int) -> Examples:
+def load_part(config: RunConfig, part: int, own: DataFunction | None = None) -> Examples:
     """One client's examples. Reads everything, keeps its own rows only.
 
     Args:
         config: says which data set, which part of it and how it is divided.
         part: 0 to `config.num_parts` - 1.
+        own: makes the data instead of what `config.dataset` names.
 
     Raises:
         DataError: no such part, data missing or malformed, or more examples than a round can weigh.
     """
     if not 0 <= part < config.num_parts:
         raise DataError(f"part {part} of {config.num_parts}: they are numbered from 0")
-    if ":" in config.dataset:
-        dataset = open_user_data(config).load(part)
+    if (user := _user_data(config, own)) is not None:
+        dataset = user.load(part)
         return Examples(dataset.x_train, dataset.y_train)
     source = open_source(config)
     labels = source.train_labels()
@@ -74,26 +75,28 @@ def load_part(config: RunConfig, part: int) -> Examples:
     return Examples(source.train_rows(rows), labels[rows])
 
 
-def load_labels(config: RunConfig) -> list[Labels]:
-    """The labels of every part.
+def load_labels(config: RunConfig, own: DataFunction | None = None) -> list[Labels]:
+    """The labels of every part; `own` as in `load_part`.
 
     Raises:
         DataError: data missing or malformed, or more examples than a round can weigh.
     """
-    if ":" in config.dataset:
-        return open_user_data(config).labels_by_part()
+    if (user := _user_data(config, own)) is not None:
+        return user.labels_by_part()
     labels = open_source(config).train_labels()
     return [labels[rows] for rows in _divide(config, labels)]
 
 
-def load_held_out(config: RunConfig) -> Examples:
+def load_held_out(config: RunConfig, own: DataFunction | None = None) -> Examples:
     """The server's test set, which no client ever sees: `test_size` of it, drawn with the seed, or all.
+
+    `own` as in `load_part`.
 
     Raises:
         DataError: data missing or malformed, or `test_size` is larger than the set.
     """
-    if ":" in config.dataset:
-        dataset = open_user_data(config).load(0)
+    if (user := _user_data(config, own)) is not None:
+        dataset = user.load(0)
         x, y = dataset.x_test, dataset.y_test
     else:
         x, y = open_source(config).held_out()
@@ -109,13 +112,16 @@ def partition_table(config: RunConfig) -> NDArray[np.int64]:
     return count_labels(by_part, data_spec(config).classes)
 
 
-def data_spec(config: RunConfig) -> DataSpec:
-    """What the run's models are built for. Of the operator's own data any part that was loaded here tells it.
+def data_spec(config: RunConfig, own: DataFunction | None = None) -> DataSpec:
+    """What the run's models are built for. Of the user's own data any part that was loaded here tells it.
+
+    `own` as in `load_part`.
 
     Raises:
-        DataError: the operator's data cannot be loaded.
+        DataError: the user's data cannot be loaded.
     """
-    return open_user_data(config).spec() if ":" in config.dataset else open_source(config).spec
+    user = _user_data(config, own)
+    return open_source(config).spec if user is None else user.spec()
 
 
 def open_source(config: RunConfig) -> Source:
@@ -162,6 +168,11 @@ def load_cifar10_data(
     if logger is not None:
         logger.info("%d training and %d test images from %s", len(train.y), len(test.y), cifar10.find())
     return Dataset(train.x, train.y, test.x, test.y, name="cifar10", classes=cifar10.CLASSES)
+
+
+def _user_data(config: RunConfig, own: DataFunction | None) -> UserData | None:
+    """The user's own data; None where the run's are built in."""
+    return open_user_data(config, own) if own is not None or ":" in config.dataset else None
 
 
 def _divide(config: RunConfig, labels: Labels) -> list[Indices]:

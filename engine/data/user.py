@@ -16,6 +16,16 @@ from engine.data.partition import check_total, draw
 from engine.data.randomness import generator
 from engine.errors import ConfigError, DataError
 
+DataFunction = Callable[[int, int, int], Dataset]
+"""`data(part, parts, seed)`: one part of the training data, and the held-out examples."""
+Data = Dataset | DataFunction
+"""What one gives to a server or a client: all its data, or what makes them."""
+
+
+def data_function(data: Data | None) -> DataFunction | None:
+    """What makes the data; the same for every part where all of them are given."""
+    return (lambda *_: data) if isinstance(data, Dataset) else data
+
 
 def import_function(name: str, *, key: str) -> Callable[..., Any]:
     """Imports `module:function`, the working directory included.
@@ -40,14 +50,23 @@ def import_function(name: str, *, key: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return] # checked just above
 
 
-def load_user_part(name: str, *, part: int, parts: int, seed: int) -> Dataset:
+def load_user_part(
+    name: str, *, part: int, parts: int, seed: int, function: DataFunction | None = None
+) -> Dataset:
     """Calls the user's `data(part, parts, seed)`.
+
+    Args:
+        name: `module:function`.
+        part: which part of the data.
+        parts: how many there are.
+        seed: of the run.
+        function: itself; None imports it.
 
     Raises:
         ConfigError: it cannot be imported.
         DataError: it raised, or returned something else than a `Dataset`.
     """
-    function = import_function(name, key="dataset")
+    function = function or import_function(name, key="dataset")
     try:
         dataset = function(part, parts, seed)
     except DataError:
@@ -78,6 +97,8 @@ class UserData:
     parts: int
     seed: int
     subset_size: int | None
+    function: DataFunction | None = None
+    """What makes them; None for what `name` says."""
     _labels: dict[int, Labels] = field(default_factory=dict)
     _specs: dict[int, DataSpec] = field(default_factory=dict)
 
@@ -88,7 +109,8 @@ class UserData:
             ConfigError: the function cannot be imported.
             DataError: it does not return a usable part, or one unlike those before it.
         """
-        dataset = self._cut(load_user_part(self.name, part=part, parts=self.parts, seed=self.seed), part)
+        whole = load_user_part(self.name, part=part, parts=self.parts, seed=self.seed, function=self.function)
+        dataset = self._cut(whole, part)
         other, known = next(iter(self._specs.items()), (part, dataset.spec))
         if dataset.spec != known:
             raise DataError(
@@ -117,11 +139,19 @@ class UserData:
         return replace(dataset, x_train=dataset.x_train[rows], y_train=dataset.y_train[rows])
 
 
-def open_user_data(config: RunConfig) -> UserData:
-    """The operator's data for a run; asked again for the same run, it remembers what it has learnt."""
-    return _open(config.dataset, config.num_parts, config.seed, config.subset_size)
+def open_user_data(config: RunConfig, function: DataFunction | None = None) -> UserData:
+    """The user's data for a run; asked again for the same run, it remembers what it has learnt.
+
+    Args:
+        config: of the run.
+        function: what makes them; None for the one that `dataset` names.
+    """
+    name = config.dataset if function is None else getattr(function, "__qualname__", repr(function))
+    return _open(name, config.num_parts, config.seed, config.subset_size, function)
 
 
 @functools.lru_cache(maxsize=1)
-def _open(name: str, parts: int, seed: int, subset_size: int | None) -> UserData:
-    return UserData(name, parts, seed, subset_size)
+def _open(
+    name: str, parts: int, seed: int, subset_size: int | None, function: DataFunction | None
+) -> UserData:
+    return UserData(name, parts, seed, subset_size, function)

@@ -1,10 +1,13 @@
 """What the client and the server ask of a training library."""
 
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
 
 from engine.core.update import TrainingMetrics
 from engine.core.weights import Layout, Vector, Weights
+
+ModelFunction = Callable[[tuple[int, ...], int], Any]
+"""`model(input_shape, classes)`: a Keras model that emits logits and is not compiled."""
 
 
 class LocalResult(NamedTuple):

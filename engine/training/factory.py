@@ -5,8 +5,9 @@ from pathlib import Path
 
 from engine.config import RunConfig
 from engine.core.weights import Weights
+from engine.data.user import DataFunction
 from engine.errors import ConfigError
-from engine.training.base import Evaluator, Trainer
+from engine.training.base import Evaluator, ModelFunction, Trainer
 from engine.training.null import NullEvaluator, NullTrainer
 
 
@@ -24,7 +25,13 @@ def require_gpu(config: RunConfig, gpu: int) -> None:
         raise ConfigError(f"--gpu {gpu}: TensorFlow sees {num_gpus() or 'no'} GPUs on this machine")
 
 
-def open_trainers(config: RunConfig, *, gpu: int | None = None) -> Callable[[str, int], Trainer]:
+def open_trainers(
+    config: RunConfig,
+    *,
+    gpu: int | None = None,
+    model: ModelFunction | None = None,
+    data: DataFunction | None = None,
+) -> Callable[[str, int], Trainer]:
     """What opens the trainers of all clients of one process: `open(client, part)`.
 
     With Keras they share one model, which is built, and its training compiled, for the first of them: only
@@ -33,6 +40,8 @@ def open_trainers(config: RunConfig, *, gpu: int | None = None) -> Callable[[str
     Args:
         config: of the run.
         gpu: the GPU to train on; None for one by the first trainer's part.
+        model: makes the model instead of what `config.model` names.
+        data: makes the data instead of what `config.dataset` names.
 
     Returns:
         A function that raises as `open_trainer` does.
@@ -41,7 +50,7 @@ def open_trainers(config: RunConfig, *, gpu: int | None = None) -> Callable[[str
         return lambda _, part: NullTrainer(config, part=part)
     from engine.training.keras import KerasTrainers  # noqa: PLC0415 - loads TensorFlow, seconds and 300 MB
 
-    return KerasTrainers(config, gpu=gpu)
+    return KerasTrainers(config, gpu=gpu, model=model, data=data)
 
 
 def open_trainer(config: RunConfig, *, client: str, part: int, gpu: int | None = None) -> Trainer:
@@ -62,13 +71,19 @@ def open_trainer(config: RunConfig, *, client: str, part: int, gpu: int | None =
 
 
 def open_evaluator(
-    config: RunConfig, *, read_checkpoint: Callable[[Path], Weights] | None = None
+    config: RunConfig,
+    *,
+    read_checkpoint: Callable[[Path], Weights] | None = None,
+    model: ModelFunction | None = None,
+    data: DataFunction | None = None,
 ) -> Evaluator:
     """The server's evaluator.
 
     Args:
         config: of the run.
         read_checkpoint: reads an `init_from` that is not a `.keras` file.
+        model: makes the model instead of what `config.model` names.
+        data: makes the data instead of what `config.dataset` names.
 
     Raises:
         ConfigError: the model cannot be built, or `init_from` does not fit it.
@@ -79,4 +94,4 @@ def open_evaluator(
         return NullEvaluator(config, read_checkpoint=read_checkpoint)
     from engine.training.keras import KerasEvaluator  # noqa: PLC0415 - loads TensorFlow, seconds and 300 MB
 
-    return KerasEvaluator(config, read_checkpoint=read_checkpoint)
+    return KerasEvaluator(config, read_checkpoint=read_checkpoint, model=model, data=data)

@@ -20,10 +20,11 @@ from engine.data import (
     split_local_test,
 )
 from engine.data.randomness import generator, training_generator
+from engine.data.user import DataFunction
 from engine.errors import ConfigError, TrainingError
 from engine.training.adaptation import ReadCheckpoint, start_from
 from engine.training.augmentation import require_images
-from engine.training.base import Evaluation, LocalResult
+from engine.training.base import Evaluation, LocalResult, ModelFunction
 from engine.training.flat_model import read_layout, read_weights, write_weights
 from engine.training.local_sgd import LocalSgd, plan_batches
 from engine.training.models import build_model
@@ -41,10 +42,19 @@ class KerasTrainers:
     Args:
         config: of the run.
         gpu: the GPU to train on; None for one by the first trainer's part.
+        model: makes the model instead of what `config.model` names.
+        data: makes the data instead of what `config.dataset` names.
     """
 
-    def __init__(self, config: RunConfig, *, gpu: int | None = None) -> None:
-        self._config, self._gpu = config, gpu
+    def __init__(
+        self,
+        config: RunConfig,
+        *,
+        gpu: int | None = None,
+        model: ModelFunction | None = None,
+        data: DataFunction | None = None,
+    ) -> None:
+        self._config, self._gpu, self._model, self._data = config, gpu, model, data
         self._shared: _SharedModel | None = None
 
     def __call__(self, client: str, part: int) -> "KerasTrainer":
@@ -57,20 +67,20 @@ class KerasTrainers:
         """
         if self._shared is None:
             configure(self._config, index=part if self._gpu is None else self._gpu)
-        examples = load_part(self._config, part)
+        examples = load_part(self._config, part, self._data)
         with _training_errors(client):
             if self._shared is None:
-                self._shared = _SharedModel(self._config)
+                self._shared = _SharedModel(self._config, self._model, self._data)
             return KerasTrainer(self._shared, self._config, examples, part=part)
 
 
 class _SharedModel:
     """What all trainers of a process have in common."""
 
-    def __init__(self, config: RunConfig) -> None:
-        self.model = build_run_model(config)
+    def __init__(self, config: RunConfig, model: ModelFunction | None, data: DataFunction | None) -> None:
+        self.model = build_run_model(config, model, data)
         self.layout = read_layout(self.model)
-        self.sgd = LocalSgd(self.model, data_spec(config), config)
+        self.sgd = LocalSgd(self.model, data_spec(config, data), config)
 
 
 class KerasTrainer:
@@ -118,6 +128,8 @@ class KerasEvaluator:
     Args:
         config: of the run.
         read_checkpoint: reads an `init_from` that is not a `.keras` file.
+        model: makes the model instead of what `config.model` names.
+        data: makes the data instead of what `config.dataset` names.
 
     Raises:
         ConfigError: the model cannot be built, or `init_from` cannot be read.
@@ -125,17 +137,24 @@ class KerasEvaluator:
         TrainingError: TensorFlow does not start on this host.
     """
 
-    def __init__(self, config: RunConfig, *, read_checkpoint: ReadCheckpoint | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        *,
+        read_checkpoint: ReadCheckpoint | None = None,
+        model: ModelFunction | None = None,
+        data: DataFunction | None = None,
+    ) -> None:
         configure(config, index=0)
-        self._config = config
+        self._config, self._data = config, data
         self._read_checkpoint = read_checkpoint
-        self._held_out = load_held_out(config)
+        self._held_out = load_held_out(config, data)
         with _training_errors("server"):
-            self._model = build_run_model(config)
+            self._model = build_run_model(config, model, data)
             self._seeded = read_weights(self._model)
 
     def examples_by_part(self) -> dict[int, int]:
-        return {part: len(labels) for part, labels in enumerate(load_labels(self._config))}
+        return {part: len(labels) for part, labels in enumerate(load_labels(self._config, self._data))}
 
     def initial_weights(self) -> Weights:
         """The seeded initial model, or what `init_from` holds.
@@ -183,17 +202,19 @@ def _evaluate_batch(model: keras.Model, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.
     return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(hits, tf.float32))
 
 
-def build_run_model(config: RunConfig) -> keras.Model:
-    """The model of a run, for its data.
+def build_run_model(
+    config: RunConfig, model: ModelFunction | None = None, data: DataFunction | None = None
+) -> keras.Model:
+    """The model of a run, for its data; those that are given, or what `config` names.
 
     Raises:
         ConfigError: it cannot be built, or it or the augmentation is not for such data.
         DataError: the user's data cannot be loaded.
     """
-    spec = data_spec(config)
+    spec = data_spec(config, data)
     if config.augmentation != "none":
         require_images(spec)
-    return build_model(config.model, seed=config.seed, spec=spec)
+    return build_model(config.model, seed=config.seed, spec=spec, create=model)
 
 
 def _read_start(path: Path, read_checkpoint: ReadCheckpoint | None) -> Weights:

@@ -6,6 +6,7 @@ Keras has it. On CIFAR-10 (LeNet, 4 clients, 10 rounds, two seeds) this learns t
 and 0.57 with inputs of -2..2 and He's initialisation.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 
 import keras
@@ -14,8 +15,12 @@ from keras import layers
 from engine.data import DataSpec
 from engine.data.user import import_function
 from engine.errors import ConfigError
+from engine.training.base import ModelFunction
 
 Shape = tuple[int, int, int]
+
+_building = threading.Lock()
+"""Keras draws initial values from one random state for the whole process."""
 
 
 def create_lenet_model(input_shape: Shape = (32, 32, 3), classes: int = 10) -> keras.Model:
@@ -58,26 +63,39 @@ def create_cnn_model(input_shape: Shape = (32, 32, 3), classes: int = 10) -> ker
     )
 
 
-def build_model(name: str, *, seed: int, spec: DataSpec) -> keras.Model:
+def build_model(name: str, *, seed: int, spec: DataSpec, create: ModelFunction | None = None) -> keras.Model:
     """Builds the model `name` of a configuration for such data; its initial values depend on `seed` alone.
 
     Keras' name counters start anew, so that a layer without a name of its own is called the same in every
-    process; its global random state is seeded.
+    process; its global random state is seeded. Threads that build models wait for each other.
+
+    Args:
+        name: built in, or `module:function`.
+        seed: of the initial values.
+        spec: what the model is for.
+        create: makes it instead.
 
     Raises:
         ConfigError: it cannot be imported, it raised, it is not for such data, or it does not map them to
             logits, one for each class.
     """
-    classes = spec.classes
-    if name in _BUILT_IN and not spec.is_image:
+    if create is not None:
+        name = getattr(create, "__qualname__", repr(create))
+    elif name in _BUILT_IN and not spec.is_image:
         raise ConfigError(f"model = {name!r} is for images; for {spec} name one of your own, module:function")
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(seed)
-    create = _BUILT_IN.get(name) or import_function(name, key="model")
+    create = create or _BUILT_IN.get(name) or import_function(name, key="model")
     try:
-        model = create(spec.input_shape, classes)
+        with _building:
+            keras.backend.clear_session()
+            keras.utils.set_random_seed(seed)
+            model = create(spec.input_shape, spec.classes)
     except (Exception, SystemExit) as error:  # the user's may raise anything; it is reported, not hidden
         raise ConfigError(f"model = {name!r}: {type(error).__name__}: {error}") from error
+    _check_model(name, model, spec.classes)
+    return model
+
+
+def _check_model(name: str, model: object, classes: int) -> None:
     if not isinstance(model, keras.Model) or not model.built:
         raise ConfigError(
             f"model = {name!r}: returned a {type(model).__name__}; expected a built keras.Model"
@@ -90,7 +108,6 @@ def build_model(name: str, *, seed: int, spec: DataSpec) -> keras.Model:
         raise ConfigError(
             f"model = {name!r}: its last layer makes probabilities; leave softmax away, logits are expected"
         )
-    return model
 
 
 def _ends_in_probabilities(last: keras.Layer) -> bool:
