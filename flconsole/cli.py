@@ -318,12 +318,11 @@ def dead_letters(
     """List the records that were rejected, and why."""
     from flconsole import dead_letters as rejected
 
-    lines = rejected.read_lines(_find(run, runs_dir))
-    letters = list(rejected.decoded(lines))
-    if json:
-        _write([line.decode().rstrip("\n") for line in lines])
-    elif not letters:
+    letters = rejected.read_letters(_find(run, runs_dir))
+    if not letters:
         _say("no record has been rejected")
+    elif json:
+        _write(rejected.letters_json(letters))
     else:
         _write(rejected.letters_in_hex(letters) if in_hex else rejected.letters_table(letters))
 

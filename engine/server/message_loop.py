@@ -15,6 +15,7 @@ from engine.server import round_report
 from engine.server.broker_watch import BrokerWatch
 from engine.server.checkpoint import RoundSummary
 from engine.server.counted import CountedUpdates
+from engine.server.dead_letters import DeadLetters
 from engine.server.gate import Gate
 from engine.server.intake import UPDATE_PLACES, Arrival, Intake, Refusal, Repetition, WaitingRoom
 from engine.server.members import Members
@@ -88,7 +89,7 @@ class MessageLoop:
         )
         self._is_asynchronous = config.mode != "sync"
         gate = Gate(config, layout, examples_by_part, counted=counted, bases=self._journal.history.bases)
-        self._updates = UpdateHandler(gate, self._channel, self._journal)
+        self._updates = UpdateHandler(gate, self._channel, self._journal, DeadLetters(run_dir))
         self.operators = Operators(
             socket_path,
             config,

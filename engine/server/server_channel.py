@@ -5,12 +5,12 @@ from engine.failpoints import reach
 from engine.protocol.chunks import TransferHeader, split
 from engine.protocol.messages import ControlMessage, ModelPublished, Receipt, encode
 from engine.protocol.serialization import FrameMetadata, encode_frame
+from engine.server.dead_letters import HEAD_BYTES
 from engine.transport.base import CONTROL, DEAD_LETTER, GLOBAL_MODEL, Delivery, Headers, Place, Transport
 
 _CONTROL = Place(CONTROL)
 _MODELS = Place(GLOBAL_MODEL)
 _DEAD_LETTERS = Place(DEAD_LETTER)
-DEAD_LETTER_BYTES = 4096
 _FLUSH_SLICES, _FLUSH_SLICE_S = 60, 1.0
 
 
@@ -105,7 +105,7 @@ class ServerChannel:
             ("partition", b"%d" % place.partition),
             ("offset", b"%d" % offset),
         ]
-        self._transport.publish(_DEAD_LETTERS, value[:DEAD_LETTER_BYTES], headers=headers)
+        self._transport.publish(_DEAD_LETTERS, value[:HEAD_BYTES], headers=headers)
 
     def flush(self) -> None:
         """Waits until the broker has what was written, at most a minute, and not for one that is silent."""

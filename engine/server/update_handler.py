@@ -1,10 +1,11 @@
-"""Says of every update what becomes of it: a receipt to its client, an event, a place in `dead_letter`."""
+"""Says of every update what becomes of it: a receipt to its client, an event, a place among the rejected."""
 
 from engine import telemetry
 from engine.core.update import ClientUpdate
 from engine.errors import ProtocolError, UpdateRejected
 from engine.protocol.chunks import TransferHeader
 from engine.protocol.messages import Receipt
+from engine.server.dead_letters import DeadLetters
 from engine.server.gate import Gate
 from engine.server.intake import Arrival, Refusal, Repetition
 from engine.server.journal import Journal
@@ -22,8 +23,11 @@ _LONGEST_DETAIL = 300
 class UpdateHandler:
     """Judges arrivals against the open round and makes the verdicts known."""
 
-    def __init__(self, gate: Gate, channel: ServerChannel, journal: Journal) -> None:
+    def __init__(
+        self, gate: Gate, channel: ServerChannel, journal: Journal, dead_letters: DeadLetters
+    ) -> None:
         self._gate, self._channel, self._journal = gate, channel, journal
+        self._dead_letters = dead_letters
 
     def judge(
         self, arrival: Arrival, current: Round, part: int | None, *, quiet: bool
@@ -80,13 +84,17 @@ class UpdateHandler:
     def _reject(
         self, record: Record, client: str, round_number: int | None, reason: str, detail: str
     ) -> None:
+        detail = detail[:_LONGEST_DETAIL]
         self._channel.bury(record.value, reason, record.place, record.offset)
+        self._dead_letters.keep(
+            record, client=client, round_number=round_number, reason=reason, detail=detail
+        )
         self._journal.record(
             telemetry.UpdateRejected(
                 client=client,
                 round=round_number,
                 reason=reason,
-                detail=detail[:_LONGEST_DETAIL],
+                detail=detail,
                 topic=record.place.topic,
                 partition=record.place.partition,
                 offset=record.offset,

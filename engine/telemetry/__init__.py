@@ -7,6 +7,7 @@ Three files follow them: `events.jsonl` (written by the server), `processes.json
 import msgspec
 
 from engine import untrusted_json
+from engine.telemetry.dead_letters import DeadLetter, decode_dead_letter
 from engine.telemetry.envelope import (
     VERSION,
     Envelope,
@@ -81,6 +82,7 @@ __all__ = [
     "ClientResumed",
     "ClientSample",
     "Command",
+    "DeadLetter",
     "DiskLow",
     "Envelope",
     "Event",
@@ -106,6 +108,7 @@ __all__ = [
     "UpdateAccepted",
     "UpdateId",
     "UpdateRejected",
+    "decode_dead_letter",
     "decode_line",
 ]
 

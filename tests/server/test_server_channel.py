@@ -8,7 +8,8 @@ from engine.errors import BrokerReset
 from engine.protocol import messages
 from engine.protocol.chunks import TransferHeader
 from engine.protocol.serialization import parse_frame
-from engine.server.server_channel import DEAD_LETTER_BYTES, ServerChannel
+from engine.server.dead_letters import HEAD_BYTES
+from engine.server.server_channel import ServerChannel
 from engine.training.layouts import get_random_weights
 from engine.transport.base import CONTROL, DEAD_LETTER, GLOBAL_MODEL, MODEL_UPDATES, Place
 from engine.transport.memory import MemoryBroker, MemoryTransport
@@ -171,11 +172,11 @@ def test_on_an_empty_broker_there_is_no_manifest_and_nothing_to_repeat(
 
 
 def test_a_rejected_record_is_kept_in_part_with_its_reason_and_where_it_lay(channel, read):
-    channel.bury(b"x" * (DEAD_LETTER_BYTES + 1), "not_finite", Place(MODEL_UPDATES, 2), 17)
+    channel.bury(b"x" * (HEAD_BYTES + 1), "not_finite", Place(MODEL_UPDATES, 2), 17)
     channel.flush()
 
     (letter,) = read(DEAD_LETTER)
-    assert len(letter.value) == DEAD_LETTER_BYTES
+    assert len(letter.value) == HEAD_BYTES
     assert letter.headers == {
         "reason": b"not_finite",
         "topic": b"model_updates",
