@@ -4,15 +4,22 @@
     adapted <- adapted + 0.3 * (target - adapted)             after each training; the first sets it
     target = max(seconds of the training, the server's aggregation interval)
 
+A start that comes a little late does not move the next one: otherwise it would slip past a tick of the clock
+once in a while.
+
 In `timed` a client so drifts towards one update for each aggregation, or as many as it can. The interval is
 the announced one: with the one observed, clients that the server waits for would wait for the server, and one
 pause would slow both down for good. In `buffered`, where aggregations follow the clients, it does not wait.
 """
 
+import math
+
 from engine.config import RunConfig
 
 DRIFT = 0.3
 """Share of the way to the target in one step."""
+ON_TIME = 0.25
+"""Share of the interval by which a start may be late and count as on time."""
 
 
 class Pace:
@@ -26,7 +33,8 @@ class Pace:
         self._least_s, self._adapts = config.training_interval_seconds, config.mode == "timed"
         self._adapted_s = self._aggregation_s = 0.0
         self._has_adapted = False
-        self._started_at: float | None = None
+        self._started_at = self._beat_at = -math.inf
+        """When the last training began, and when it should have begun."""
 
     @property
     def interval_s(self) -> float:
@@ -39,6 +47,8 @@ class Pace:
 
     def note_start(self, now: float) -> None:
         """A training begins."""
+        due_at = self._due_at()
+        self._beat_at = due_at if now - due_at < ON_TIME * self.interval_s else now
         self._started_at = now
 
     def note_end(self, seconds: float) -> None:
@@ -52,4 +62,7 @@ class Pace:
 
     def is_due(self, now: float) -> bool:
         """Whether the next training may begin."""
-        return self._started_at is None or now >= self._started_at + self.interval_s
+        return now >= self._due_at()
+
+    def _due_at(self) -> float:
+        return max(self._started_at + self._least_s, self._beat_at + self.interval_s)

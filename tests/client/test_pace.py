@@ -38,6 +38,35 @@ def test_the_next_is_due_one_interval_after_the_start_of_the_last():
     assert one.is_due(NOW + 5)
 
 
+def test_a_start_that_is_a_little_late_does_not_move_the_next():
+    one = pace()
+    trained(one, 1.0, interval_s=10.0)
+    one.note_start(NOW)
+    one.note_start(NOW + 10.5)
+
+    assert not one.is_due(NOW + 19.9)
+    assert one.is_due(NOW + 20)
+
+
+def test_a_start_that_is_very_late_begins_another_beat():
+    one = pace()
+    trained(one, 1.0, interval_s=10.0)
+    one.note_start(NOW)
+    one.note_start(NOW + 14)
+
+    assert not one.is_due(NOW + 23.9)
+    assert one.is_due(NOW + 24)
+
+
+def test_the_configured_interval_is_kept_however_late_a_start_was():
+    one = pace(training_interval_seconds=10)
+    one.note_start(NOW)
+    one.note_start(NOW + 10.5)
+
+    assert not one.is_due(NOW + 20.4)
+    assert one.is_due(NOW + 20.5)
+
+
 def test_in_timed_a_quick_client_waits_for_the_aggregation():
     assert trained(pace(), 1.0, interval_s=10.0) == 10.0
 
