@@ -42,7 +42,7 @@ def progress(state: RunState) -> str:
             f"waiting for clients: {joined} of {state.started.clients if state.started else '?'} have joined"
         )
     parts = [
-        f"round {current.number}/{state.rounds or '?'}",
+        f"round {of_all(current.number, state)}",
         updates(current, state.mode),
         f"accuracy {number(state.accuracy)}",
     ]
@@ -112,7 +112,7 @@ def _round_finished(event: telemetry.RoundFinished, state: RunState) -> str:
     left = "" if not state.seconds_left else f", about {seconds(state.seconds_left)} left"
     measured = f"accuracy {number(event.accuracy)}, loss {number(event.loss)}"
     return (
-        f"round {event.round}/{state.rounds or '?'}: {measured}, {counted_updates(event.updates)}{took}{left}"
+        f"round {of_all(event.round, state)}: {measured}, {counted_updates(event.updates)}{took}{left}"
     )
 
 
@@ -136,6 +136,13 @@ def on_interval(interval_s: float, minimum: int) -> str:
     return f"every {interval_s:g} s with at least {counted_updates(minimum)}"
 
 
+def of_all(number: int, state: RunState) -> str:
+    """A round and of how many: `3/10`; `3` where time or accuracy decide."""
+    if state.started is not None and state.rounds is None:
+        return f"{number}"
+    return f"{number}/{state.rounds or '?'}"
+
+
 def counted_updates(count: int) -> str:
     """`1 update`, `3 updates`."""
     return f"{count} update{'' if count == 1 else 's'}"
@@ -149,7 +156,7 @@ def _process_exited(event: telemetry.ProcessExited, _state: RunState) -> str | N
 
 
 def _command(event: telemetry.Command, _state: RunState) -> str:
-    arguments = " ".join(f"{key}={value}" for key, value in event.arguments.items() if value is not None)
+    arguments = " ".join(f"{key}={value}" for key, value in event.arguments.items() if value not in (None, []))
     return (
         f"operator: {event.command} {arguments}".rstrip()
         + f": {event.answer or ('done' if event.ok else 'no')}"

@@ -101,7 +101,7 @@ def _command(event: telemetry.Command, _before: RunState, state: RunState) -> En
 
 def _argument(item: tuple[str, Any]) -> str:
     name, value = item
-    if value is None or value is False:
+    if value is None or value is False or value == []:
         return ""
     if value is True:
         return name

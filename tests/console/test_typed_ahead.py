@@ -6,8 +6,10 @@ import time
 import pytest
 from textual.events import Key
 
+from engine.config import RunConfig
 from flconsole.tui.app import ConsoleApp
 from flconsole.tui.prompt import Prompt
+from tests.console.operating import at_console
 from tests.console.staging import Stage, run_started
 
 DEADLINE_S = 20.0
@@ -35,6 +37,20 @@ def test_a_prompt_gets_every_letter_that_came_with_the_key_that_opens_it(pane, t
         "<": "less_than_sign", ">": "greater_than_sign", ".": "full_stop",
     }  # fmt: skip
     asyncio.run(run())
+
+
+def test_a_form_takes_keys_in_the_order_in_which_they_came(tmp_path):
+    """Enter accepts what was written before it, and Backspace takes that back."""
+
+    async def scenario(operator):
+        await operator.press("e")
+        await operator.asked("Interval")
+        for key in ("backspace", "x", "y", "backspace", "z", "enter"):
+            operator.app.post_message(Key(key, key if len(key) == 1 else None))
+        await operator.asked("'xz' will not do")
+
+    stage = Stage(run_started(), run_dir=tmp_path, config=RunConfig(mode="timed"))
+    at_console(scenario, stage)
 
 
 def line_of(app):

@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from engine.errors import ConfigError
 from flconsole.tui.dialogs.dialog import Dialog
+from flconsole.tui.prompt_line import WrittenLine
 from flconsole.tui.style import BAD, DIM
 
 Result = TypeVar("Result")
@@ -66,7 +67,7 @@ class Form(Dialog[Result], Generic[Result]):
         for line in self._lines:
             with Horizontal(classes="line"):
                 yield Static(Text(line.label), classes="label")
-                yield Input(line.value, id=line.name)
+                yield WrittenLine(line.value, id=line.name)
                 yield Static(Text(line.hint, DIM), classes="hint")
         if self._note:
             yield Static(Text(f"\n{self._note}"))
