@@ -64,6 +64,7 @@ PIECES = {
     telemetry.UpdateId: "update id",
     telemetry.ProcessSample: "process sample",
     telemetry.ClientSample: "client sample",
+    telemetry.DeadLetter: "dead letter",
 }
 """What events are made of, and how the specification calls it."""
 
@@ -77,7 +78,7 @@ def json_type(annotation):
         element = json_type(members[-1])
         is_union = get_origin(members[-1]) is types.UnionType
         return f"{'array' if origin is list else 'object'} of {f'({element})' if is_union else element}"
-    names = {str: "string", int: "integer", float: "number", bool: "boolean", Any: "any", type(None): "null"}
+    names = {str: "string", bytes: "string", int: "integer", float: "number", bool: "boolean", Any: "any", type(None): "null"}
     return {**names, **PIECES}[annotation]
 
 

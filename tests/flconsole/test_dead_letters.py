@@ -120,7 +120,7 @@ def test_hex_shows_the_first_bytes_and_says_how_many_are_not_there(call, tmp_pat
     assert "... 4975 more bytes, not kept" in output
 
 
-@pytest.mark.parametrize("ts", [1e300, -1e300, 1e15])
+@pytest.mark.parametrize("ts", [1e300, -1e300, 1e17])
 def test_a_time_that_no_clock_shows_is_unknown(ts):
     assert letters_table([letter(ts=ts)])[1].startswith("- ")
 
