@@ -4,20 +4,21 @@ import os
 import platform
 import secrets
 from collections.abc import Callable
+from typing import NamedTuple
 
 from engine.client.downlink import Downlink
 from engine.client.metrics import ClientMetrics
 from engine.client.outbox import Outbox
-from engine.client.schedule import Assignment, open_schedule
+from engine.client.schedule import open_schedule
+from engine.client.terms import with_interval, with_terms
 from engine.client.trainer_thread import Task, Trained, TrainerThread
 from engine.config import MAX_KEPT_UPDATES, RunConfig
 from engine.core.update import ClientUpdate
-from engine.core.weights import Layout, Weights
+from engine.core.weights import Layout
 from engine.errors import ConfigError, DigestMismatch, TrainingError
 from engine.failpoints import reach
 from engine.logger import get_client_logger
 from engine.protocol import messages
-from engine.training.base import Trainer
 from engine.transport.base import TELEMETRY, Transport, place_of
 
 _LONGEST_HEARTBEAT_S = 5.0
@@ -35,8 +36,13 @@ _OUT_OF_STEP = (
 )
 """Reasons of a refusal that lie in the course of the run, not in the update."""
 
-OpenTrainer = Callable[[int], Trainer]
-"""Makes the trainer for a part of the data; called in the training thread."""
+
+class Done(NamedTuple):
+    """A training that has ended well."""
+
+    task: Task
+    update: ClientUpdate
+    seconds: float
 
 
 class Participant:
@@ -47,7 +53,7 @@ class Participant:
         client_id: unique in the federation.
         downlink: has the newest model.
         transport: where to speak.
-        open_trainer: makes the trainer once the server has handed out a part of the data.
+        trainer_thread: trains, once the server has handed out a part of the data.
         part: the part to ask for; None for any.
         insists: whether no other part will do.
         clock: monotonic seconds.
@@ -60,43 +66,45 @@ class Participant:
         *,
         downlink: Downlink,
         transport: Transport,
-        open_trainer: OpenTrainer,
+        trainer_thread: TrainerThread,
         part: int | None,
         insists: bool,
         clock: Callable[[], float],
     ) -> None:
         self.config, self.client_id, self.metrics = config, client_id, ClientMetrics()
         self._downlink, self._transport, self._clock = downlink, transport, clock
-        self._open_trainer = open_trainer
+        self._trainer_thread, self._is_preparing = trainer_thread, False
         self._log = get_client_logger(client_id)
-        self._session = secrets.token_hex(8)
+        self.session = secrets.token_hex(8)
+        """Names this client in this process."""
         self._telemetry = place_of(TELEMETRY, client_id)
-        self._outbox = Outbox(
-            client=client_id,
-            run=config.run_id,
-            codec=config.codec,
-            key=downlink.frame_key,
-            most=1 if config.mode == "sync" else MAX_KEPT_UPDATES,
-            transport=transport,
-            clock=clock,
-        )
-        self._schedule = open_schedule(config, client_id, self._outbox, clock)
         self._part, self._insists = part, insists
-        self._trainer: TrainerThread | None = None
+        self._follow(config)
         self._task: Task | None = None
         self._is_joined = False
+        self.has_part = False
+        """Whether it has been in the federation, and so knows an end of the run from an earlier one."""
         self._join_again_at = self._heartbeat_at = 0.0
         self._heartbeat_s = min(_LONGEST_HEARTBEAT_S, config.client_timeout_s / _HEARTBEATS_PER_TIMEOUT)
 
-    @property
-    def has_part(self) -> bool:
-        """Whether it has been in the federation, and so knows an end of the run from an earlier one."""
-        return self._trainer is not None
+    def _follow(self, config: RunConfig) -> None:
+        """Works as the mode of this configuration says."""
+        self.config = config
+        self._outbox = Outbox(
+            client=self.client_id,
+            run=config.run_id,
+            codec=config.codec,
+            key=self._downlink.frame_key,
+            most=1 if config.mode == "sync" else MAX_KEPT_UPDATES,
+            transport=self._transport,
+            clock=self._clock,
+        )
+        self._schedule = open_schedule(config, self.client_id, self._outbox, self._clock)
 
     @property
-    def busy_since(self) -> float | None:
-        """When the training under way began: monotonic seconds; None while there is none."""
-        return self._trainer.busy_since if self._trainer else None
+    def is_sending(self) -> bool:
+        """Whether an update has been sent that the server does not hold yet."""
+        return self._outbox.is_waiting
 
     # --- what the server says
 
@@ -128,17 +136,18 @@ class Participant:
                 pass
 
     def _note_answer(self, answer: messages.JoinAnswered) -> None:
-        if (answer.client, answer.session) != (self.client_id, self._session):
+        if (answer.client, answer.session) != (self.client_id, self.session):
             return
         if answer.part is None:
             raise ConfigError(f"the server does not admit client {self.client_id}: {answer.reason}")
         self._is_joined = True
-        if self._trainer is not None and answer.part != self._part:
+        if self.has_part and answer.part != self._part:
             raise ConfigError(f"the server hands out part {answer.part}; this client works on {self._part}")
-        if self._trainer is None:
-            part = self._part = answer.part
-            self._log.info("joined, with part %d of %d", part, answer.parts)
-            self._trainer = TrainerThread(self.client_id, lambda: self._open_trainer(part), self._clock)
+        if not self.has_part:
+            self.has_part, self._part = True, answer.part
+            self._log.info("joined, with part %d of %d", answer.part, answer.parts)
+            if (answer.mode, answer.parts) != (self.config.mode, self.config.num_parts):
+                self._follow(with_terms(self.config, mode=answer.mode, parts=answer.parts))
 
     def _note_receipt(self, receipt: messages.Receipt) -> None:
         if receipt.verdict == DigestMismatch.reason:
@@ -158,12 +167,23 @@ class Participant:
 
     # --- what this client does
 
-    def work(self) -> None:
-        """Says what has to be said, and goes on with training and sending.
+    def train_every(self, seconds: float) -> None:
+        """Lets so much time pass between the starts of two trainings, where the pace is the client's."""
+        if not self.has_part or self.config.mode != "sync":
+            self._follow(with_interval(self.config, seconds))
 
-        Raises:
-            EngineError: training failed.
-        """
+    def work(self) -> None:
+        """Says what has to be said, and trains when it is time to."""
+        self.keep_in_touch()
+        if self.has_part and not self._is_preparing:
+            self._is_preparing = True
+            self._trainer_thread.prepare(self.client_id, self._part or 0)
+        task = self.task_due()
+        if task is not None:
+            self.train(task)
+
+    def keep_in_touch(self) -> None:
+        """Says what has to be said, and sends again what has to be sent again."""
         now = self._clock()
         if not self._is_joined and now >= self._join_again_at:
             self._join_again_at = now + _JOIN_AGAIN_S
@@ -171,8 +191,6 @@ class Participant:
         if now >= self._heartbeat_at:
             self._heartbeat_at = now + self._heartbeat_s
             self._send_heartbeat()
-        self._finish_training()
-        self._consider_training()
         self._outbox.send_due()
 
     def ask_for_model(self) -> None:
@@ -184,15 +202,16 @@ class Participant:
             )
         )
 
-    def leave(self, reason: str, *, final: bool) -> None:
-        """Says goodbye; `final` if it will not come back."""
+    def leave(self, reason: str, *, final: bool, failed: bool = False) -> None:
+        """Says goodbye; `final` if it will not come back, `failed` if an error is the reason."""
         self._tell(
             messages.Leave(
                 run=self.config.run_id,
                 client=self.client_id,
-                session=self._session,
+                session=self.session,
                 reason=reason,
                 final=final,
+                failed=failed,
             )
         )
 
@@ -204,7 +223,7 @@ class Participant:
             messages.Join(
                 run=self.config.run_id,
                 client=self.client_id,
-                session=self._session,
+                session=self.session,
                 host=platform.node(),
                 pid=os.getpid(),
                 part=self._part,
@@ -217,7 +236,7 @@ class Participant:
             messages.Heartbeat(
                 run=self.config.run_id,
                 client=self.client_id,
-                session=self._session,
+                session=self.session,
                 state=self._state(),
                 round=self._schedule.round,
                 interval_s=self._schedule.interval_s,
@@ -233,21 +252,19 @@ class Participant:
 
     # --- training
 
-    def _consider_training(self) -> None:
-        if self._trainer is None:
-            return
+    def task_due(self) -> Task | None:
+        """A training that is to begin now."""
+        if not self.has_part:
+            return None
         assignment = self._schedule.assignment(
             has_model=self._downlink.has_model, is_training=self._task is not None
         )
         weights = self._downlink.model.weights
-        if assignment is not None and weights is not None:
-            self.train(weights, assignment)
+        return None if assignment is None or weights is None else Task(assignment, weights)
 
-    def train(self, global_weights: Weights, assignment: Assignment) -> None:
-        """Starts local training from the global model."""
-        if self._trainer is None:
-            return
-        self._task = Task(assignment, global_weights)
+    def train(self, task: Task) -> None:
+        """Starts local training, in the training thread."""
+        self._task, assignment = task, task.assignment
         self._tell(
             messages.Have(
                 run=self.config.run_id,
@@ -256,23 +273,36 @@ class Participant:
                 digest=assignment.base,
             )
         )
-        self._trainer.submit(self._task)
+        self._trainer_thread.submit(self.client_id, self._part or 0, task)
         reach("client.training_started", assignment.round)
 
-    def _finish_training(self) -> None:
-        trained = self._trainer.poll() if self._trainer else None
-        if trained is None:
+    def note_trained(self, trained: Trained) -> None:
+        """Sends what came of a training, if it is still of use.
+
+        Raises:
+            EngineError: the training failed.
+        """
+        done = self.take(trained)
+        if done is None:
             return
+        if self._schedule.wants(done.task.assignment):
+            self.send(done.update, done.task.base.layout, done.seconds)
+        else:
+            self._log.warning("round %d was over before training was", done.update.round)
+
+    def take(self, trained: Trained) -> Done | None:
+        """What came of a training; None of one that was withdrawn.
+
+        Raises:
+            EngineError: the training failed.
+        """
         if trained.error is not None:
             raise trained.error
         task, self._task = self._task, None
         if task is None or trained.update is None:
-            return
+            return None
         self._note_training(trained.update, trained)
-        if not self._schedule.wants(task.assignment):
-            self._log.warning("round %d was over before training was", task.assignment.round)
-            return
-        self.send(trained.update, task.base.layout, trained.seconds)
+        return Done(task, trained.update, trained.seconds)
 
     def _note_training(self, update: ClientUpdate, trained: Trained) -> None:
         self.metrics.note(update.metrics, trained.seconds)

@@ -13,6 +13,9 @@ from engine.core.weights import Layout, Weights
 from engine.errors import LayoutMismatch
 from engine.training.base import Trainer
 
+OpenTrainer = Callable[[str, int], Trainer]
+"""Makes the trainer of a client for its part of the data; called in the training thread."""
+
 
 class Task(NamedTuple):
     """One local training."""
@@ -22,68 +25,101 @@ class Task(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """A finished task: the update, or the error it ended with."""
+    """What came of an order: an update, or the error it ended with; neither where a trainer was made."""
 
-    round: int
-    update: ClientUpdate | None
-    seconds: float
+    client: str
+    update: ClientUpdate | None = None
+    seconds: float = 0.0
     error: Exception | None = None
 
 
+class _Order(NamedTuple):
+    """To train; without a task, to make the trainer."""
+
+    client: str
+    part: int
+    task: Task | None
+
+
 class TrainerThread:
-    """Builds the trainer and runs one training at a time, both away from the main thread.
+    """Makes the trainers of all clients of a process and runs their trainings, one after the other.
 
     Args:
-        client: this client's id.
-        open_trainer: makes the trainer; slow (loads data, builds a model), so it is called in the thread.
+        open_trainer: slow (loads data, builds a model), so it is called in the thread.
         clock: monotonic seconds.
     """
 
-    def __init__(self, client: str, open_trainer: Callable[[], Trainer], clock: Callable[[], float]) -> None:
-        self._client, self._open_trainer, self._clock = client, open_trainer, clock
-        self._tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    def __init__(self, open_trainer: OpenTrainer, clock: Callable[[], float]) -> None:
+        self._open_trainer, self._clock = open_trainer, clock
+        self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[Trained] = queue.SimpleQueue()
+        self._trainers: dict[str, Trainer] = {}
+        self._withdrawn: set[str] = set()
+        self._num_pending = 0
         self.busy_since: float | None = None
-        """Monotonic seconds; None while no task is under way."""
+        """Monotonic seconds: since when the next result is awaited; None while there is nothing to do."""
         threading.Thread(target=self._work, name="training", daemon=True).start()
 
-    def submit(self, task: Task) -> None:
-        """Starts a training, or queues it behind the one under way."""
-        self.busy_since = self._clock()
-        self._tasks.put(task)
+    def prepare(self, client: str, part: int) -> None:
+        """Makes the trainer of a client, so that its first training need not wait for it."""
+        self._put(_Order(client, part, None))
+
+    def submit(self, client: str, part: int, task: Task) -> None:
+        """Starts a training, or queues it behind those before it."""
+        self._put(_Order(client, part, task))
+
+    def withdraw(self, client: str) -> None:
+        """Forgets what is queued for a client, which will submit nothing more."""
+        self._withdrawn.add(client)
+        self._put(_Order(client, 0, None))  # where its trainer is forgotten too
 
     def poll(self) -> Trained | None:
-        """A finished training, if there is one."""
-        try:
+        """The oldest update, or error, that has not been taken yet; None while there is none."""
+        while not self._results.empty():
             trained = self._results.get_nowait()
-        except queue.Empty:
-            return None
-        self.busy_since = None
-        return trained
+            self._num_pending -= 1
+            self.busy_since = self._clock() if self._num_pending else None
+            if trained.update is not None or trained.error is not None:
+                return trained
+        return None
+
+    def _put(self, order: _Order) -> None:
+        self._num_pending += 1
+        if self.busy_since is None:
+            self.busy_since = self._clock()
+        self._orders.put(order)
 
     def _work(self) -> None:
-        round_number = 0
-        try:
-            trainer = self._open_trainer()
-            while True:
-                task = self._tasks.get()
-                round_number = task.assignment.round
-                self._results.put(self._train(trainer, task))
-        except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it
-            self._results.put(Trained(round_number, None, 0.0, error))
+        while True:
+            order = self._orders.get()
+            try:
+                trained = self._carry_out(order)
+            except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it
+                trained = Trained(order.client, error=error)
+            self._results.put(trained)
 
-    def _train(self, trainer: Trainer, task: Task) -> Trained:
+    def _carry_out(self, order: _Order) -> Trained:
+        client, part, task = order
+        if client in self._withdrawn:
+            self._trainers.pop(client, None)
+            return Trained(client)
+        if client not in self._trainers:
+            self._trainers[client] = self._open_trainer(client, part)
+        return self._train(client, task) if task else Trained(client)
+
+    def _train(self, client: str, task: Task) -> Trained:
+        trainer = self._trainers[client]
         _check_layout(trainer.layout, task.base.layout)
         round_number, base_digest, repeat = task.assignment
         started = self._clock()
         delta = np.empty(trainer.layout.size, np.float32)
         result = trainer.train(
-            task.base.vector, client=self._client, round_number=round_number, delta=delta, repeat=repeat
+            task.base.vector, client=client, round_number=round_number, delta=delta, repeat=repeat
         )
         update = ClientUpdate(
-            self._client, round_number, base_digest, result.num_examples, delta, result.metrics, repeat
+            client, round_number, base_digest, result.num_examples, delta, result.metrics, repeat
         )
-        return Trained(round_number, update, self._clock() - started)
+        return Trained(client, update, self._clock() - started)
 
 
 def _check_layout(ours: Layout, theirs: Layout) -> None:

@@ -18,9 +18,10 @@ from engine.protocol import MAX_RECORD_BYTES
 MAX_MESSAGE_BYTES = MAX_RECORD_BYTES
 """A message is one record."""
 _MOST_DIGITS = 18
+_MOST_LETTERS = 500
 
 
-Words = Annotated[str, Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
+Words = Annotated[str, Meta(max_length=_MOST_LETTERS, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
 """Text from elsewhere that will be shown and logged: bounded, without control characters."""
 
 
@@ -188,6 +189,11 @@ def header_number(headers: Mapping[str, bytes], name: str) -> int:
     """The `epoch` or `manifest` of a control record; -1 where it is missing or no plain number."""
     value = headers.get(name, b"")
     return int(value) if value.isdigit() and len(value) <= _MOST_DIGITS else -1
+
+
+def words(text: str) -> str:
+    """A text of any kind as `Words`: one line, printable, shortened."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())[:_MOST_LETTERS]
 
 
 def encode(message: ControlMessage | TelemetryMessage) -> bytes:

@@ -155,8 +155,9 @@ class MessageLoop:
         self._renew_publication()
 
     def is_somebody_awaited(self) -> bool:
-        """Whether a client that was started with the run has neither joined nor been given up on."""
-        gone = self.operators.given_up.intersection(map(str, range(1, self._num_clients + 1)))
+        """Whether a client that was started with the run has not joined, left or been given up on."""
+        gone = self.operators.given_up | self._telemetry.left
+        gone &= {str(number) for number in range(1, self._num_clients + 1)}
         return len(self.members) + len(gone) < self._num_clients
 
     def _renew_publication(self) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from engine.commands import (
     Answer,
     ClientExited,
+    DismissClient,
     Inspect,
     Pause,
     RecycleBroker,
@@ -73,11 +74,11 @@ class Operators:
 
     def _carry_out(self, command: ServerCommand, current: Round | None, now: float) -> Answer:
         match command:
-            case ClientExited(will_restart=True):
-                self._telemetry.lose(command.client, command.reason, now)
             case ClientExited():
+                self._client_exited(command, now)
+            case DismissClient():
                 self.given_up.add(command.client)
-                self._telemetry.dismiss(command.client, command.reason)
+                self._telemetry.expel(command.client, command.reason)
             case StopAfterRound():
                 self.stop_after_round = True
                 return Answer(ok=True, text="the run ends after this round")
@@ -93,6 +94,14 @@ class Operators:
                 view = inspect(current, self._telemetry.members, self._journal.history, now)
                 return Answer(ok=True, data={**view, **self.rules.in_force()})
         return Answer(ok=True)
+
+    def _client_exited(self, exited: ClientExited, now: float) -> None:
+        self._telemetry.note_exit(exited.client)
+        if exited.will_restart:
+            self._telemetry.lose(exited.client, exited.reason, now)
+        else:
+            self.given_up.add(exited.client)
+            self._telemetry.dismiss(exited.client, exited.reason)
 
     def _save(self) -> Answer:
         try:

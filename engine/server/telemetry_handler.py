@@ -33,6 +33,10 @@ class TelemetryHandler:
         self._channel, self._journal = channel, journal
         self._num_parts, self._examples_by_part = num_parts, examples_by_part
         self._round = 0
+        self._expelled: dict[str, str] = {}
+        """Clients that are out while their process goes on, and why."""
+        self.left: set[str] = set()
+        """Clients that have left this server for good."""
         self.downloads = 0
         """Clients that said they have the model of the newest round."""
 
@@ -44,7 +48,7 @@ class TelemetryHandler:
             case messages.Join():
                 self._admit(message, now)
             case messages.Leave(final=True):
-                self.dismiss(message.client, message.reason)
+                self.dismiss(message.client, message.reason, failed=message.failed)
             case messages.Leave():
                 self.lose(message.client, message.reason, now)
             case messages.Have():
@@ -73,16 +77,42 @@ class TelemetryHandler:
         if self.members.lose(client, now):
             self._journal.record(telemetry.ClientLost(client=client, reason=reason))
 
-    def dismiss(self, client: str, reason: str) -> None:
-        """A member is out for good; its part of the data is free again."""
+    def dismiss(self, client: str, reason: str, *, failed: bool = False) -> None:
+        """A member is out for good, perhaps by an error; its part of the data is free again."""
         if self.members.remove(client):
-            self._journal.record(telemetry.ClientLeft(client=client, reason=reason))
+            self.left.add(client)
+            self._journal.record(telemetry.ClientLeft(client=client, reason=reason, failed=failed))
+
+    def expel(self, client: str, reason: str) -> None:
+        """A client is out for good, and its process is not: it is told so, and again if it wants to join."""
+        self._expelled[client] = reason
+        if client in self.members:
+            self._tell_expelled(client, self.members[client].session)
+        self.dismiss(client, reason)
+
+    def note_exit(self, client: str) -> None:
+        """The process of a client has ended: whoever joins under its id is another one."""
+        self._expelled.pop(client, None)
 
     def follow_round(self, round_number: int) -> None:
         """A round is opened: counts its downloads from now on."""
         self._round, self.downloads = round_number, 0
 
+    def _tell_expelled(self, client: str, session: str) -> None:
+        self._channel.say(
+            messages.Dismissed(
+                run=self._channel.run,
+                epoch=self._channel.epoch,
+                client=client,
+                session=session,
+                reason=self._expelled[client],
+            )
+        )
+
     def _admit(self, message: messages.Join, now: float) -> None:
+        if message.client in self._expelled:
+            self._tell_expelled(message.client, message.session)
+            return
         admission = self.members.join(message, now)
         if admission.part is None:
             refused = telemetry.ClientRefused(
@@ -90,6 +120,7 @@ class TelemetryHandler:
             )
             self._journal.record(refused)
         elif admission.is_new:
+            self.left.discard(message.client)
             self._journal.record(
                 telemetry.ClientJoined(
                     client=message.client,

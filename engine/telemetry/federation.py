@@ -75,6 +75,8 @@ class ClientLeft(Event, frozen=True, tag="client_left"):
 
     client: str
     reason: str
+    failed: bool = False
+    """Whether it says that an error made it leave."""
 
 
 class FederationPaused(Event, frozen=True, tag="federation_paused"):
