@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from msgspec.structs import replace
+
 from engine.config import RunConfig
 from engine.errors import EngineError, RunDirectoryBusy
 from flconsole.feed import Record, RunFeed
@@ -21,6 +23,7 @@ from flconsole.text import visible
 
 _POLL_S = 0.1
 _REFRESH_HZ = 4.0
+ROUNDS_KEPT = 100
 
 
 class Display(Protocol):
@@ -104,6 +107,7 @@ class Narrator:
         self.state = RunState()
         for record in self._feed.read_all():
             self.state = fold(self.state, record.envelope, record.event)
+        self.state = without_old_rounds(self.state)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._narrate, name="narrator", daemon=True)
         self._thread.start()
@@ -119,7 +123,7 @@ class Narrator:
         while True:
             last = self._ended.wait(_POLL_S)
             for record in self._feed.read():
-                self.state = fold(self.state, record.envelope, record.event)
+                self.state = without_old_rounds(fold(self.state, record.envelope, record.event))
                 showing = showing and self._show(record)
             if last:
                 with contextlib.suppress(OSError):
@@ -132,6 +136,23 @@ class Narrator:
         except OSError:  # the reader of our output has gone; the run has not
             return False
         return True
+
+
+def without_old_rounds(state: RunState) -> RunState:
+    """The state of a run that may have any number of rounds, in memory that does not grow with them.
+
+    Kept are the newest rounds, and the newest one that was evaluated.
+    """
+    if len(state.history) <= 2 * ROUNDS_KEPT:
+        return state
+    evaluated = (n for n, end in reversed(state.history.items()) if end.accuracy is not None)
+    kept = {*sorted(state.history)[-ROUNDS_KEPT:], next(evaluated, state.rounds_done)}
+    return replace(
+        state,
+        history={n: end for n, end in state.history.items() if n in kept},
+        round_ends={n: end for n, end in state.round_ends.items() if n in kept},
+        staleness={n: of for n, of in state.staleness.items() if n in kept},
+    )
 
 
 def run_headless(config: RunConfig, run_dir: Path, *, resumed: bool, json: bool) -> int:

@@ -9,7 +9,7 @@ from engine import telemetry as t
 from engine.config import RunConfig
 from engine.errors import RunDirectoryBusy
 from engine.event_log import EventLog
-from flconsole.headless import JsonLines, LiveLine, Narrator, PlainLines, run_headless
+from flconsole.headless import ROUNDS_KEPT, JsonLines, LiveLine, Narrator, PlainLines, run_headless
 from flconsole.narration import about, describe, progress, summary
 from flconsole.runs import read_state
 from flconsole.state import RunState
@@ -71,6 +71,18 @@ def test_what_was_recorded_before_is_folded_in_silence(run_dir):
 
     assert stream.getvalue() == ""
     assert narrator.state == read_state(run_dir, samples=False)
+
+
+def test_a_narrator_remembers_the_newest_rounds_and_the_newest_that_was_evaluated(new_run):
+    narrator = Narrator(new_run, PlainLines(io.StringIO()))
+    rounds = [finished(n, 3, 0.5 if n == 7 else None) for n in range(1, 20 * ROUNDS_KEPT)]
+    record(new_run / "events.jsonl", "server", rounds)
+    narrator.close()
+
+    assert ROUNDS_KEPT < len(narrator.state.history) <= 2 * ROUNDS_KEPT + 1
+    assert len(narrator.state.round_ends) <= 2 * ROUNDS_KEPT + 1
+    assert narrator.state.rounds_done == 20 * ROUNDS_KEPT - 1
+    assert narrator.state.accuracy == 0.5
 
 
 def test_a_reader_that_went_away_does_not_end_the_run(new_run):
