@@ -9,6 +9,7 @@ from engine import telemetry
 from engine.commands import (
     Answer,
     ClientExited,
+    DismissClient,
     Inspect,
     Pause,
     RecycleBroker,
@@ -20,7 +21,7 @@ from engine.commands import (
     encode,
 )
 from engine.protocol import messages
-from engine.protocol.messages import RoundOpened
+from engine.protocol.messages import Dismissed, RoundOpened
 from engine.server.checkpoint import read_checkpoint
 
 
@@ -198,6 +199,16 @@ def test_a_client_that_will_not_come_back_is_waited_for_no_longer(ask, run):
     assert run.events(telemetry.ClientLeft) == [
         telemetry.ClientLeft(client="3", reason="removed by an operator")
     ]
+    assert run.clients[0].wait_for(RoundOpened, round=2).cohort == ("1", "2")
+
+
+def test_a_dismissed_client_is_waited_for_no_longer_and_is_told(ask, run):
+    finish_round(run, 1, run.clients[:2])
+    run.wait_for_event(telemetry.UpdateAccepted, client="2")
+    ask(DismissClient(client="3", reason="killed by the operator"))
+
+    run.wait_for_event(telemetry.RoundFinished, round=1)
+    assert run.clients[2].wait_for(Dismissed).client == "3"
     assert run.clients[0].wait_for(RoundOpened, round=2).cohort == ("1", "2")
 
 

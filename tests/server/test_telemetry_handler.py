@@ -184,3 +184,49 @@ def test_downloads_of_the_open_round_are_counted(house):
 
     house.telemetry_handler.follow_round(3)
     assert house.telemetry_handler.downloads == 0
+
+
+# --- a client that is out while its process goes on
+
+
+def dismissals(house):
+    return [said for said in house.answers() if isinstance(said, messages.Dismissed)]
+
+
+def test_who_is_expelled_leaves_and_is_told_so(house):
+    house.join(client="1", session="one")
+    house.telemetry_handler.expel("1", "killed by the operator")
+
+    assert "1" not in house.members
+    assert house.events()[-1] == telemetry.ClientLeft(client="1", reason="killed by the operator")
+    assert dismissals(house) == [
+        messages.Dismissed(run="run", epoch=1, client="1", session="one", reason="killed by the operator")
+    ]
+
+
+def test_who_was_expelled_is_told_again_and_does_not_come_back_under_its_process(house):
+    house.telemetry_handler.expel("1", "killed by the operator")
+    assert dismissals(house) == []  # nobody has shown itself
+    house.join(client="1", session="one")
+
+    assert "1" not in house.members
+    assert [said.session for said in dismissals(house)] == ["one"]
+
+
+def test_another_process_of_an_expelled_client_is_admitted(house):
+    house.join(client="1", session="one")
+    house.telemetry_handler.expel("1", "killed by the operator")
+    house.telemetry_handler.note_exit("1")
+    house.join(client="1", session="two")
+
+    assert house.members["1"].session == "two"
+
+
+def test_who_leaves_because_of_an_error_is_recorded_as_failed(house):
+    house.join(client="1", session="one")
+    house.hear(messages.Leave, session="one", reason="part 0: missing", final=True, failed=True)
+
+    assert house.events()[-1] == telemetry.ClientLeft(client="1", reason="part 0: missing", failed=True)
+    assert house.telemetry_handler.left == {"1"}
+    house.join(client="1", session="two")
+    assert house.telemetry_handler.left == set()
