@@ -46,6 +46,8 @@ Fraction = Annotated[float, Meta(ge=0, le=1)]
 NonNegativeFloat = Annotated[float, Meta(ge=0)]
 NonNegativeInt = Annotated[int, Meta(ge=0)]
 
+Mode = Literal["sync", "timed", "buffered"]
+
 MODES_OF_KEY = {
     "quorum": ("sync",),
     "deadline_s": ("sync",),
@@ -71,7 +73,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Stop after the round in which this time has passed."""
     target_accuracy: Fraction | None = None
     """Stop after the first round whose global accuracy reaches this."""
-    mode: Literal["sync", "timed", "buffered"] = "sync"
+    mode: Mode = "sync"
     """How rounds close: `sync` waits for its cohort, `timed` for the clock, `buffered` for so many updates.
     In the last two, clients train at their own pace, and an update counts whatever model it started from."""
     quorum: PositiveInt | None = None

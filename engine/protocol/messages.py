@@ -6,12 +6,13 @@ last record and seeks instead of replaying.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from engine import untrusted_json
+from engine.config import Mode
 from engine.errors import MessageInvalid
 from engine.protocol import MAX_RECORD_BYTES
 
@@ -92,7 +93,7 @@ class JoinAnswered(ControlMessage, frozen=True, tag="join_answered"):
     part: int | None
     parts: int
     reason: str = ""
-    mode: Literal["sync", "timed", "buffered"] = "sync"
+    mode: Mode = "sync"
     """How rounds close here: what the client's own pace follows from."""
 
 

@@ -85,6 +85,7 @@ class MessageLoop:
             channel=self._channel,
             journal=self._journal,
             num_parts=config.num_parts,
+            mode=config.mode,
             examples_by_part=examples_by_part,
         )
         self._is_asynchronous = config.mode != "sync"

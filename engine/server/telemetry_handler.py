@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from engine import telemetry
+from engine.config import Mode
 from engine.protocol import messages
 from engine.server.journal import Journal
 from engine.server.members import Members
@@ -17,6 +18,7 @@ class TelemetryHandler:
         channel: what the server writes to.
         journal: told who joined, was lost, came back or left.
         num_parts: parts that the data are cut into.
+        mode: how rounds close.
         examples_by_part: size of each part of the data; empty where it is not known.
     """
 
@@ -27,11 +29,12 @@ class TelemetryHandler:
         channel: ServerChannel,
         journal: Journal,
         num_parts: int,
+        mode: Mode = "sync",
         examples_by_part: Mapping[int, int],
     ) -> None:
         self.members = members
         self._channel, self._journal = channel, journal
-        self._num_parts, self._examples_by_part = num_parts, examples_by_part
+        self._num_parts, self._mode, self._examples_by_part = num_parts, mode, examples_by_part
         self._round = 0
         self._expelled: dict[str, str] = {}
         """Clients that are out while their process goes on, and why."""
@@ -141,6 +144,7 @@ class TelemetryHandler:
                 part=admission.part,
                 parts=self._num_parts,
                 reason=admission.reason,
+                mode=self._mode,
             )
         )
 

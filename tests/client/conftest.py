@@ -17,7 +17,7 @@ from engine.protocol.chunks import Assembler, CompleteTransfer
 from engine.server.server_channel import ServerChannel
 from engine.training.layouts import get_random_weights, static_layout
 from engine.training.null import NullTrainer
-from engine.transport.base import MODEL_UPDATES, PARTITIONS, TELEMETRY, Place
+from engine.transport.base import GLOBAL_MODEL, MODEL_UPDATES, PARTITIONS, TELEMETRY, Place
 from engine.transport.memory import MemoryBroker, MemoryTransport
 
 DEADLINE_S = 20.0
@@ -88,8 +88,9 @@ class HandServer:
 
     def admit(self, join: messages.Join, part: int | None = 0, reason: str = "") -> None:
         self.say(
-            messages.JoinAnswered, client=join.client, session=join.session, part=part, parts=2, reason=reason
-        )
+            messages.JoinAnswered, client=join.client, session=join.session, part=part, parts=2,
+            reason=reason, mode=self.config.mode,
+        )  # fmt: skip
 
     def listen(self) -> None:
         for record in self.transport.poll(0.0):
@@ -120,15 +121,18 @@ class Scene:
 
     def connect(self, **options) -> FederatedClient:
         return FederatedClient(
-            self.config,
+            "memory://",
+            MODEL_UPDATES,
+            GLOBAL_MODEL,
             "1",
+            config=self.config,
             transport=MemoryTransport(self.broker),
             open_trainer=options.pop("open_trainer", self._open_trainer),
             clock=self.clock,
             **options,
         )
 
-    def _open_trainer(self, part: int) -> NullTrainer:
+    def _open_trainer(self, client: str, part: int) -> NullTrainer:
         scene = self
 
         class ObservedTrainer(NullTrainer):
@@ -145,14 +149,14 @@ class Scene:
 
     def turn(self, times: int = 1) -> None:
         for _ in range(times):
-            self.client._turn()
+            self.client._group.turn()
 
     def turn_until(self, condition: Callable[[], object], what: str = "the condition did not come true"):
         """Turns the client until it comes true; returns what it came to."""
         deadline = time.monotonic() + DEADLINE_S
         while not (value := condition()):
             assert time.monotonic() < deadline, what
-            self.client._turn()
+            self.client._group.turn()
         return value
 
     def joined(self, part: int | None = 0) -> messages.Join:

@@ -317,7 +317,7 @@ def test_a_lower_epoch_is_not_heeded(scene):
     scene.idle()
 
     assert scene.trainings == []
-    assert not scene.client._end_reason
+    assert not scene.client._group.end_reason
 
 
 def test_another_run_is_not_heeded(scene):
@@ -485,7 +485,7 @@ def test_when_its_time_is_over_it_leaves_for_good(scene):
 
 
 def test_an_error_of_the_trainer_ends_it(scene):
-    def open_trainer(part):
+    def open_trainer(client, part):
         raise DataError(f"part {part} is missing")
 
     scene.client = scene.connect(open_trainer=open_trainer)
