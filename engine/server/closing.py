@@ -122,7 +122,8 @@ class OnInterval:
 
     def may_close(self, standing: Standing, now: float) -> bool:
         """See `ClosingRule.may_close`."""
-        return standing.num_updates >= self.minimum and now >= self._closing_tick(standing)
+        is_there = _is_announced(standing) and standing.num_updates >= self.minimum
+        return is_there and now >= self._closing_tick(standing)
 
     def is_reachable(self, standing: Standing) -> bool:
         """See `ClosingRule.is_reachable`."""
@@ -153,11 +154,16 @@ class WhenFull:
 
     def may_close(self, standing: Standing, now: float) -> bool:  # noqa: ARG002 - the signature is ClosingRule's
         """See `ClosingRule.may_close`."""
-        return self.is_full(standing)
+        return _is_announced(standing) and self.is_full(standing)
 
     def is_reachable(self, standing: Standing) -> bool:
         """See `ClosingRule.is_reachable`."""
         return _can_still_reach(self.minimum, standing)
+
+
+def _is_announced(standing: Standing) -> bool:
+    """A server that takes over hears what was sent to the one before it first; so its rounds have openings."""
+    return math.isfinite(standing.announced_at)
 
 
 def _can_still_reach(minimum: int, standing: Standing) -> bool:

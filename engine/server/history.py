@@ -25,7 +25,7 @@ class History:
     opened: telemetry.RoundOpened | None = None
     """The newest `round_opened`."""
     accepted: set[UpdateId] = field(default_factory=set)
-    """Updates accepted since the newest round was first opened."""
+    """Updates accepted since the newest round was closed."""
     bases: dict[int, str] = field(default_factory=dict)
     """Round -> digest of the model that it starts from, of the newest rounds."""
     bytes_up: dict[str, int] = field(default_factory=dict)
@@ -51,8 +51,6 @@ class History:
         self._note_members(event)
         match event:
             case telemetry.RoundOpened():
-                if self.opened is None or event.round > self.opened.round:
-                    self.accepted.clear()
                 self.opened = event
                 self._note_base(event)
             case telemetry.UpdateAccepted():
@@ -60,6 +58,7 @@ class History:
                 self.bytes_up[event.client] = self.bytes_up.get(event.client, 0) + event.bytes
             case telemetry.RoundClosed():
                 self.closed = event.round
+                self.accepted.clear()
             case telemetry.RoundFinished():
                 self.finished, self.last_accuracy = event.round, event.accuracy
                 if event.accuracy is not None and event.accuracy > self.best_accuracy:

@@ -58,7 +58,10 @@ def test_how_far_the_run_had_come(history):
 
 
 def test_whose_updates_the_open_round_has_recorded(history):
-    read = history(opened(1), accepted(1, "1"), opened(2), accepted(2, "2"), opened(2), accepted(2, "3"))
+    closed = telemetry.RoundClosed(round=1, updates=1, digest="d")
+    read = history(
+        opened(1), accepted(1, "1"), closed, accepted(2, "2"), opened(2), opened(2), accepted(2, "3")
+    )
 
     assert read.accepted == {telemetry.UpdateId("2", 2), telemetry.UpdateId("3", 2)}
 
