@@ -16,6 +16,7 @@ from engine.commands import Prepared, encode
 from engine.config import MODELS, RunConfig
 from engine.core.weights import Layout
 from engine.data import load_held_out, load_labels, resolve_dataset
+from engine.data.user import import_function
 from engine.errors import ConfigError, DataError, EngineError
 from engine.lifecycle import Terminated, die_with_parent, raise_on_signals
 from engine.protocol.serialization import MAX_PAYLOAD_BYTES
@@ -23,7 +24,7 @@ from engine.training.fetch import fetch_cifar10
 from engine.training.flat_model import read_layout
 from engine.training.layouts import static_layout
 from engine.training.null import null_num_examples
-from engine.training.quiet_start import load_tensorflow
+from engine.training.quiet_start import load_tensorflow, native_output_held_back
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -42,6 +43,9 @@ def prepare(config: RunConfig) -> Prepared:
         )
     dataset, stand_in = resolve_dataset(config.dataset, fetch=fetch_cifar10)
     config = msgspec.structs.replace(config, dataset=dataset)
+    if ":" in dataset:
+        with native_output_held_back():  # beside the data there may be a model of Keras in that module
+            import_function(dataset, key="dataset")
     if len(load_held_out(config).y) == 0:
         raise DataError(f"dataset = {dataset!r}: no held-out examples to evaluate the global model on")
     examples = sum(map(len, load_labels(config)))

@@ -14,21 +14,22 @@ _NATIVE_STDERR = 2
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow and has it look for devices; does nothing where it is loaded.
+    """Imports TensorFlow and has it look for devices.
 
     Raises:
         ImportError: it cannot be loaded; what it said goes to standard error.
     """
-    if "tensorflow" in sys.modules:
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _held_back_native_output():
+    with native_output_held_back():
         importlib.import_module("tensorflow").config.list_physical_devices()
 
 
 @contextlib.contextmanager
-def _held_back_native_output() -> Iterator[None]:
-    """Keeps what reaches the descriptor of standard error, and shows it only if the block fails."""
+def native_output_held_back() -> Iterator[None]:
+    """Keeps what native code writes on standard error, and shows it only if the block fails.
+
+    Around whatever may import TensorFlow first, which reads its log level then.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     shown = os.dup(_NATIVE_STDERR)
     with (

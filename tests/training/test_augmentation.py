@@ -73,6 +73,17 @@ def test_what_cannot_be_mirrored_and_shifted_is_refused(spec, expected):
         require_images(spec)
 
 
+def test_without_augmentation_there_is_nothing_random_in_the_graph():
+    model = keras.Sequential([keras.Input(SPEC.input_shape), keras.layers.Flatten(), keras.layers.Dense(10)])
+
+    def draws_in_graph(**settings):
+        sgd = LocalSgd(model, SPEC, RunConfig(**settings))
+        return str(sgd._run.get_concrete_function().graph.as_graph_def()).count("StatelessRandomUniform")
+
+    assert draws_in_graph() == 0
+    assert draws_in_graph(augmentation="flip_crop") > 0
+
+
 def test_a_run_on_features_does_not_start_with_it(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "table_of_zeros.py").write_text(

@@ -69,6 +69,7 @@ def test_what_cannot_run_is_one_line_and_an_exit_code(prepare, config, code, exp
 
 
 NOISY_DATA = """
+import keras
 import numpy as np
 from engine.data import Dataset
 

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from engine.training.quiet_start import _held_back_native_output
+from engine.training.quiet_start import native_output_held_back
 
 
 def test_native_output_is_held_back_and_pythons_is_not(capfd):
-    with _held_back_native_output():
+    with native_output_held_back():
         os.write(2, b"about your processor\n")
         sys.stderr.write("about your run\n")
     os.write(2, b"afterwards\n")
@@ -18,7 +18,7 @@ def test_native_output_is_held_back_and_pythons_is_not(capfd):
 
 
 def test_it_is_shown_where_the_start_fails(capfd):
-    @_held_back_native_output()
+    @native_output_held_back()
     def start():
         os.write(2, b"a library is missing\n")
         raise ImportError
