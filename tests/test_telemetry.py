@@ -78,8 +78,8 @@ def json_type(annotation):
         element = json_type(members[-1])
         is_union = get_origin(members[-1]) is types.UnionType
         return f"{'array' if origin is list else 'object'} of {f'({element})' if is_union else element}"
-    names = {str: "string", bytes: "string", int: "integer", float: "number", bool: "boolean", Any: "any", type(None): "null"}
-    return {**names, **PIECES}[annotation]
+    names = {str: "string", int: "integer", float: "number", bool: "boolean", Any: "any", type(None): "null"}
+    return {**names, bytes: "string", **PIECES}[annotation]
 
 
 def specified():
