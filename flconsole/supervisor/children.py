@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -17,12 +17,12 @@ from engine.commands import (
     SpawnFailed,
     Started,
 )
-from engine.telemetry import STOPPED_WITH_RUN
+from engine.telemetry import KILLED_BY_OPERATOR, STOPPED_WITH_RUN
 from flconsole.supervisor.daemon import Sleep
 from flconsole.supervisor.exits import Exit, RestartPolicy, State
 from flconsole.supervisor.logs import log_size
 from flconsole.supervisor.pids import create_time, kill_sessions
-from flconsole.supervisor.placement import ANYWHERE, Placement
+from flconsole.supervisor.placement import ANYWHERE, ClientProcess, Placement
 from flconsole.supervisor.records import Records, ServerFollower
 
 FINAL_CODES = {"server": frozenset({0, 2, 3, 4, 5, HOPELESS_EXIT_CODE}), "client": frozenset({0, 2, 4})}
@@ -40,7 +40,8 @@ class Child:
     """One process under the nursery.
 
     Attributes:
-        placement: where an operator wants it.
+        placement: where an operator wants its clients.
+        killed: those of its clients that an operator has ended for good.
         log_bytes: size of its log at its latest start.
         reason: why it is out, or why it was last restarted.
         stop_reason: set while it is being stopped on purpose.
@@ -49,9 +50,10 @@ class Child:
 
     spawn: Spawn
     role: str
-    client: str | None
     policy: RestartPolicy
+    clients: tuple[str, ...] = ()
     placement: Placement = ANYWHERE
+    killed: set[str] = field(default_factory=set)
     log_bytes: int | None = None
     state: State = State.WAITING
     pid: int | None = None
@@ -66,6 +68,16 @@ class Child:
     @property
     def name(self) -> str:
         return self.spawn.name
+
+    @property
+    def client(self) -> str | None:
+        """Its first client; None of the server."""
+        return self.clients[0] if self.clients else None
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Its clients but for those that are out for good."""
+        return tuple(client for client in self.clients if client not in self.killed)
 
 
 class TakesCommands(Protocol):
@@ -107,21 +119,26 @@ class Children:
 
     # --- what is wanted
 
-    def add(
-        self, spawn: Spawn, role: str, client: str | None = None, placement: Placement = ANYWHERE
-    ) -> Child:
-        """Adds a child and starts it as soon as the nursery is there."""
-        child = Child(spawn, role, client, RestartPolicy(self._max_restarts), placement)
-        self.by_name[child.name] = child
-        self._start(child)
-        return child
+    def add(self, spawn: Spawn, process: ClientProcess | None = None, killed: Collection[str] = ()) -> Child:
+        """Adds the server, or a process of clients, and starts it as soon as the nursery is there.
 
-    def add_out(self, spawn: Spawn, client: str, placement: Placement, reason: str) -> None:
-        """Adds a client that is already out for good."""
+        Args:
+            spawn: starts it.
+            process: the clients in it; None for the server.
+            killed: those that are out for good; a process that has no others is not started.
+        """
         policy = RestartPolicy(self._max_restarts)
-        self.by_name[spawn.name] = Child(
-            spawn, "client", client, policy, placement, state=State.OUT, reason=reason
-        )
+        if process is None:
+            child = Child(spawn, "server", policy)
+        else:
+            out = set(killed).intersection(process.clients)
+            child = Child(spawn, "client", policy, process.clients, process.placement, out)
+        self.by_name[child.name] = child
+        if child.clients and not child.present:
+            child.state, child.reason = State.OUT, KILLED_BY_OPERATOR
+        else:
+            self._start(child)
+        return child
 
     def stop(self, child: Child, reason: str, *, hard: bool) -> None:
         """Ends a child for good: TERM, and KILL after the timeout; or KILL at once."""
@@ -137,11 +154,13 @@ class Children:
         else:
             self._start(child)
 
-    def client(self, client: str) -> Child | None:
-        return self.by_name.get(f"client-{client}")
+    def of(self, client: str) -> Child | None:
+        """The process of a client."""
+        return next((child for child in self.by_name.values() if client in child.clients), None)
 
-    def clients(self) -> list[Child]:
-        return [child for child in self.by_name.values() if child.client is not None]
+    def of_clients(self) -> list[Child]:
+        """The processes of clients."""
+        return [child for child in self.by_name.values() if child.clients]
 
     def start_no_more(self) -> None:
         """From now on whatever ends stays out."""
@@ -151,8 +170,11 @@ class Children:
         """Ends everything within the stop timeout: the server first, so that it sees no client leave."""
         self.start_no_more()
         deadline = asyncio.get_running_loop().time() + self._stop_timeout_s
-        servers = [child for child in self.by_name.values() if child.client is None]
-        for children, until in ((servers, deadline - self._stop_timeout_s / 2), (self.clients(), deadline)):
+        servers = [child for child in self.by_name.values() if not child.clients]
+        for children, until in (
+            (servers, deadline - self._stop_timeout_s / 2),
+            (self.of_clients(), deadline),
+        ):
             for child in children:
                 self._end(child, hard=False)
             await self._wait_until_out(children, until)
@@ -207,7 +229,7 @@ class Children:
             child.role,
             pid,
             log_bytes=child.log_bytes,
-            client=child.client,
+            clients=child.present,
             placement=child.placement,
         )
 

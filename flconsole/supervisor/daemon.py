@@ -35,6 +35,7 @@ class Daemon(ABC):
 
     name: ClassVar[str]
     client: ClassVar[None] = None
+    clients: ClassVar[tuple[str, ...]] = ()
     stdio: ClassVar[int] = DEVNULL
     env: ClassVar[dict[str, str]] = {}
 

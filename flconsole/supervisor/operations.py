@@ -1,15 +1,15 @@
 """What an operator can do to a run; every command and its answer are recorded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from engine import telemetry
-from engine.commands import Answer, ClientExited, ServerCommand, Spawn
+from engine.commands import Answer, ClientExited, DismissClient, ServerCommand, Spawn
 from engine.config import RunConfig
 from flconsole.supervisor.children import ALIVE, Child, Children
 from flconsole.supervisor.exits import State
 from flconsole.supervisor.federation import Federation
-from flconsole.supervisor.placement import Placement, placements, why_impossible
+from flconsole.supervisor.placement import ClientProcess, deal, placements, why_impossible
 from flconsole.supervisor.records import Records
 from flconsole.supervisor.requests import (
     AddClient,
@@ -22,6 +22,7 @@ from flconsole.supervisor.requests import (
     Stop,
 )
 from flconsole.supervisor.server_link import ServerLink
+from flconsole.text import counted
 
 KILLED = telemetry.KILLED_BY_OPERATOR
 RESTARTED = telemetry.RESTARTED_BY_OPERATOR
@@ -36,7 +37,7 @@ class Operations:
         records: where commands are written.
         config: of the run.
         gpus: how many this machine has.
-        spawn_client: the command that starts a client of a given id at a given place.
+        spawn_clients: the command that starts a process of clients, without some of them.
         stop_run: ends the run now.
         status: what `status` answers.
     """
@@ -49,14 +50,14 @@ class Operations:
         *,
         config: RunConfig,
         gpus: Callable[[], int],
-        spawn_client: Callable[[str, Placement], Spawn],
+        spawn_clients: Callable[[ClientProcess, Collection[str]], Spawn],
         stop_run: Callable[[], None],
         status: Callable[[], dict[str, Any]],
     ) -> None:
-        self._children, self._records = children, records
+        self._children, self._link, self._records = children, link, records
         self._federation = Federation(link)
         self._config, self._gpus = config, gpus
-        self._spawn_client = spawn_client
+        self._spawn_clients = spawn_clients
         self._stop_run = stop_run
         self._status = status
 
@@ -67,9 +68,8 @@ class Operations:
 
     def desired(self) -> list[ServerCommand]:
         """What a server that has just started must be told: who is out for good, and what operators want."""
-        gone = [child for child in self._children.clients() if child.state is State.OUT]
         return [
-            *(client_exited(child, will_restart=False) for child in gone),
+            *(word for child in self._children.of_clients() for word in _who_is_out(child)),
             *self._federation.desired(),
         ]
 
@@ -102,33 +102,81 @@ class Operations:
         holders = {} if request.part is None else await self._federation.holders()
         if refusal := why_impossible(request, self._config, holders=holders, gpus=self._gpus()):
             return Answer(ok=False, text=refusal)
-        highest = max((int(child.client) for child in self._children.clients() if child.client), default=0)
-        added = {str(highest + number): place for number, place in enumerate(placements(request), 1)}
-        for client, placement in added.items():
-            self._children.add(self._spawn_client(client, placement), "client", client, placement)
-        return Answer(ok=True, text=f"started client {', '.join(added)}", data={"clients": list(added)})
+        highest = max(int(client) for child in self._children.of_clients() for client in child.clients)
+        added = [str(highest + number) for number in range(1, request.count + 1)]
+        for process in deal(added, self._config.clients_per_process, placements(request)):
+            self._children.add(self._spawn_clients(process, ()), process)
+        return Answer(ok=True, text=f"started client {', '.join(added)}", data={"clients": added})
 
     def _kill(self, client: str, *, hard: bool) -> Answer:
-        child = self._children.client(client)
+        child = self._children.of(client)
         if child is None:
             return self._unknown(client)
-        if child.state is State.OUT:
-            return Answer(ok=False, text=f"client {client} is out already: {child.reason}")
+        if child.state is State.OUT or client in child.killed:
+            reason = KILLED if client in child.killed else child.reason
+            return Answer(ok=False, text=f"client {client} is out already: {reason}")
+        self._take_out(child, client)
+        if child.present:
+            others = counted(child.present)
+            return Answer(
+                ok=True, text=f"client {client} is out; the process it shared goes on with {others}"
+            )
         self._children.stop(child, KILLED, hard=hard)
         return Answer(ok=True, text=f"client {client} is being {'killed' if hard else 'stopped'}")
 
+    def _take_out(self, child: Child, client: str) -> None:
+        """A client is not started again with its process; one that is not alone there is told to end."""
+        child.killed.add(client)
+        if child.present:
+            child.spawn = self._spawn_clients(_process_of(child), child.killed)
+            self._link.tell(_is_out(child, client))
+
     def _restart(self, client: str) -> Answer:
-        child = self._children.client(client)
+        child = self._children.of(client)
         if child is None:
             return self._unknown(client)
+        is_alive = child.state in ALIVE
+        if client in child.killed:
+            child.killed.remove(client)
+            if not is_alive:  # no process of it will be said to end
+                self._link.tell(ClientExited(client=client, will_restart=True, reason=RESTARTED))
+        child.spawn = self._spawn_clients(_process_of(child), child.killed)
         self._children.restart(child, RESTARTED)
-        return Answer(ok=True, text=f"client {client} is being {'re' if child.state in ALIVE else ''}started")
+        text = f"client {client} is being {'re' if is_alive else ''}started"
+        if others := [other for other in child.present if other != client]:
+            text += f", and so {'is' if len(others) == 1 else 'are'} {counted(others)} in the same process"
+        return Answer(ok=True, text=text)
 
     def _unknown(self, client: str) -> Answer:
-        known = ", ".join(child.client or "" for child in self._children.clients())
+        known = ", ".join(client for child in self._children.of_clients() for client in child.clients)
         return Answer(ok=False, text=f"there is no client {client!r}; there are {known}")
 
 
-def client_exited(child: Child, *, will_restart: bool) -> ClientExited:
-    """The message that tells the server about a client's end."""
-    return ClientExited(client=child.client or child.name, will_restart=will_restart, reason=child.reason)
+def clients_exited(child: Child, *, will_restart: bool) -> list[ClientExited]:
+    """What the server is told when a process has ended: one message for each client that was in it."""
+    return [
+        ClientExited(
+            client=client,
+            will_restart=will_restart and client in child.present,
+            reason=KILLED if client in child.killed else child.reason,
+        )
+        for client in child.clients
+    ]
+
+
+def _who_is_out(child: Child) -> list[ServerCommand]:
+    """What a server must be told that knows nothing of those of a process who are out for good."""
+    if child.state is State.OUT:
+        return [*clients_exited(child, will_restart=False)]
+    return [_is_out(child, client) for client in child.clients if client in child.killed]
+
+
+def _is_out(child: Child, client: str) -> ServerCommand:
+    """Of a client that an operator has ended, and whose process goes on or will be started again."""
+    if child.state in ALIVE:
+        return DismissClient(client=client, reason=KILLED)
+    return ClientExited(client=client, will_restart=False, reason=KILLED)
+
+
+def _process_of(child: Child) -> ClientProcess:
+    return ClientProcess(child.clients, child.placement)

@@ -1,6 +1,6 @@
-"""Where an operator wants a client: on which part of the data, on which GPU. Pure."""
+"""Which clients share a process, and where an operator wants them: on which data, on which GPU. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from engine.config import RunConfig
@@ -8,13 +8,50 @@ from flconsole.supervisor.requests import AddClient
 
 
 class Placement(NamedTuple):
-    """A wish for one client; what is None is left to the federation."""
+    """A wish for the clients of a process; what is None is left to the federation.
+
+    Attributes:
+        part: of the first client; the others have those after it.
+        gpu: of all of them.
+    """
 
     part: int | None = None
     gpu: int | None = None
 
 
 ANYWHERE = Placement()
+
+
+class ClientProcess(NamedTuple):
+    """A process of one client or several."""
+
+    clients: tuple[str, ...]
+    placement: Placement = ANYWHERE
+
+    @property
+    def name(self) -> str:
+        """`client-3` of one client, `clients-1-4` of those from 1 to 4."""
+        if len(self.clients) == 1:
+            return f"client-{self.clients[0]}"
+        return f"clients-{self.clients[0]}-{self.clients[-1]}"
+
+
+def deal(
+    clients: Sequence[str], per_process: int, placements: Sequence[Placement] = ()
+) -> list[ClientProcess]:
+    """Deals clients to processes in their order, so many to each; the last one gets what is left.
+
+    Args:
+        clients: their ids.
+        per_process: at most so many share one.
+        placements: one for each client; none for anywhere.
+    """
+    return [
+        ClientProcess(
+            tuple(clients[first : first + per_process]), placements[first] if placements else ANYWHERE
+        )
+        for first in range(0, len(clients), per_process)
+    ]
 
 
 def placements(request: AddClient) -> list[Placement]:

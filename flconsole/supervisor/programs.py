@@ -2,12 +2,13 @@
 
 import os
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.commands import Spawn
 from engine.config import RunConfig
-from flconsole.supervisor.placement import ANYWHERE, Placement
+from flconsole.supervisor.placement import ClientProcess
 
 NURSERY_ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -15,7 +16,7 @@ NURSERY_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 """Set in the nursery, and so in the server and the clients, unless the operator has set it."""
-_SERVER_AND_CLIENT = ("engine.server.federated_server", "engine.client.federated_client")
+_SERVER_AND_CLIENT = ("engine.server.federated_server", "engine.client.client_group")
 _TRAINING = ("engine.training.keras",)
 
 
@@ -72,15 +73,24 @@ class EngineCommands:
         arguments = [*self._common(), "--socket", str(self.server_socket)]
         return self._spawn("server", self.programs.server, arguments)
 
-    def client(self, client: str, placement: Placement = ANYWHERE) -> Spawn:
-        arguments = [*self._common(), "--client", client]
-        if placement.part is not None:
-            arguments += ["--part", str(placement.part), "--insist"]
-        elif int(client) <= self.config.num_parts:
-            arguments += ["--part", str(int(client) - 1)]
-        if placement.gpu is not None:
-            arguments += ["--gpu", str(placement.gpu)]
-        return self._spawn(f"client-{client}", self.programs.client, arguments)
+    def clients(self, process: ClientProcess, without: Collection[str] = ()) -> Spawn:
+        """Starts the clients of a process, but for those that are out."""
+        arguments = self._common()
+        for number, client in enumerate(process.clients):
+            if client not in without:
+                part = self._part_of(client, number, process.placement.part)
+                arguments += ["--client", client, *([] if part is None else ["--part", str(part)])]
+        if process.placement.part is not None:
+            arguments += ["--insist"]
+        if process.placement.gpu is not None:
+            arguments += ["--gpu", str(process.placement.gpu)]
+        return self._spawn(process.name, self.programs.client, arguments)
+
+    def _part_of(self, client: str, number: int, first: int | None) -> int | None:
+        """The part that a client asks for: where an operator wants it, or its own; None for any."""
+        if first is not None:
+            return first + number
+        return int(client) - 1 if int(client) <= self.config.num_parts else None
 
     def _common(self) -> list[str]:
         embedded = ["--embedded"] if self.config.embedded_broker else []

@@ -1,6 +1,7 @@
 """The run's files as the supervisor sees them: it writes `processes.jsonl` and follows `events.jsonl`."""
 
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ from engine.event_log import EventLog, read_events
 from flconsole.feed import PIECE_BYTES, LineFollower
 from flconsole.supervisor.exits import Exit
 from flconsole.supervisor.pids import create_time
-from flconsole.supervisor.placement import ANYWHERE, Placement
+from flconsole.supervisor.placement import ANYWHERE, ClientProcess, Placement
 from flconsole.supervisor.programs import log_path
 
 
@@ -36,7 +37,7 @@ class Records:
         pid: int,
         *,
         log_bytes: int | None,
-        client: str | None = None,
+        clients: Sequence[str] = (),
         placement: Placement = ANYWHERE,
     ) -> None:
         event = telemetry.ProcessStarted(
@@ -46,7 +47,8 @@ class Records:
             create_time=create_time(pid),
             log=log_path(name),
             host=self._host,
-            client=client,
+            client=clients[0] if clients else None,
+            clients=list(clients) if len(clients) > 1 else [],
             part=placement.part,
             gpu=placement.gpu,
             log_bytes=log_bytes,
@@ -124,15 +126,22 @@ class ServerFollower:
                 pass
 
 
-def clients_of_earlier_incarnations(run_dir: Path) -> tuple[dict[str, Placement], set[str]]:
-    """Who took part before this supervisor: the clients ever started, and those that an operator killed."""
-    started: dict[str, Placement] = {}
+def clients_of_earlier_incarnations(run_dir: Path) -> tuple[list[ClientProcess], set[str]]:
+    """Who took part before this supervisor.
+
+    Returns:
+        The processes of clients that were ever started, with all the clients that were ever in them; and the
+        clients that an operator killed.
+    """
+    started: dict[str, ClientProcess] = {}
     killed: set[str] = set()
     for _, event in read_events(run_dir / "processes.jsonl"):
         if isinstance(event, telemetry.ProcessStarted) and event.client:
-            started[event.client] = Placement(event.part, event.gpu)
+            before = started[event.name].clients if event.name in started else ()
+            clients = dict.fromkeys((*before, event.client, *event.clients))
+            started[event.name] = ClientProcess(tuple(clients), Placement(event.part, event.gpu))
         if isinstance(event, telemetry.Command) and event.ok and event.command == "kill-client":
             killed.add(event.arguments["client"])
         if isinstance(event, telemetry.Command) and event.ok and event.command == "restart-client":
             killed.discard(event.arguments["client"])
-    return started, killed
+    return list(started.values()), killed

@@ -22,8 +22,8 @@ from flconsole.supervisor.exits import Exit
 from flconsole.supervisor.gpu import GpuReader
 from flconsole.supervisor.lock import SupervisorLock
 from flconsole.supervisor.nursery_client import NurseryProcess
-from flconsole.supervisor.operations import KILLED, Operations, client_exited
-from flconsole.supervisor.placement import ANYWHERE
+from flconsole.supervisor.operations import Operations, clients_exited
+from flconsole.supervisor.placement import deal
 from flconsole.supervisor.programs import EngineCommands, Programs
 from flconsole.supervisor.records import Records, ServerFollower, clients_of_earlier_incarnations
 from flconsole.supervisor.sampler import Sampler
@@ -142,7 +142,7 @@ class Supervisor:
             self._records,
             config=config,
             gpus=gpus.count,
-            spawn_client=self._commands.client,
+            spawn_clients=self._commands.clients,
             stop_run=lambda: self._stop("stopped by the operator", STOP_EXIT_CODE),
             status=self.status,
         )
@@ -213,16 +213,13 @@ class Supervisor:
             return
         self._keep(self._nursery.keep())
         self._keep(self._link.keep(self._operations.desired))
-        self._children.add(self._commands.server(), "server")
-        started, killed = self._earlier
-        first = {str(number) for number in range(1, self._config.clients + 1)}
-        for client in sorted(first | started.keys(), key=int):
-            placement = started.get(client, ANYWHERE)
-            spawn = self._commands.client(client, placement)
-            if client in killed:
-                self._children.add_out(spawn, client, placement, KILLED)
-            else:
-                self._children.add(spawn, "client", client, placement)
+        self._children.add(self._commands.server())
+        earlier, killed = self._earlier
+        known = {client for process in earlier for client in process.clients}
+        first = [str(number) for number in range(1, self._config.clients + 1)]
+        new = deal([client for client in first if client not in known], self._config.clients_per_process)
+        for process in sorted([*earlier, *new], key=lambda process: int(process.clients[0])):
+            self._children.add(self._commands.clients(process, killed), process, killed)
 
     def _handle_signals(self) -> None:
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -238,8 +235,9 @@ class Supervisor:
     def _child_exited(self, child: Child, will_restart: bool, end: Exit) -> None:
         if self._outcome.done():
             return
-        if child.client:
-            self._link.tell(client_exited(child, will_restart=will_restart))
+        if child.clients:
+            for word in clients_exited(child, will_restart=will_restart):
+                self._link.tell(word)
         elif not will_restart and end.code == 0:
             self._end(Outcome(telemetry.RunFinished, 0, self._rounds.end_reason()))
         elif not will_restart:
@@ -338,6 +336,7 @@ class Supervisor:
             "name": process.name,
             "role": process.role,
             "client": process.client,
+            "clients": list(process.clients),
             "state": str(process.state),
             "pid": process.pid,
             "restarts": process.restarts,

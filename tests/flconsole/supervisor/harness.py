@@ -14,6 +14,7 @@ from engine import commands, telemetry
 from engine.commands import Answer
 from engine.event_log import read_events
 from flconsole.supervisor.client import SupervisorGone, connect
+from flconsole.supervisor.placement import deal
 from tests.nursery.harness import DEADLINE_S, is_gone, wait_until
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -54,7 +55,8 @@ class RunUnderTest:
     def start(self, *flags: str, **config: Any) -> subprocess.Popen[bytes]:
         """Starts a supervisor and waits until its server and all its clients run and the link is there."""
         supervisor = self.supervise(*flags, **config)
-        names = {"server", *(f"client-{n}" for n in range(1, config.get("clients", 2) + 1))}
+        first = [str(number) for number in range(1, config.get("clients", 2) + 1)]
+        names = {"server", *(process.name for process in deal(first, config.get("clients_per_process", 1)))}
         self.wait(lambda: names <= set(self.running()) and self.status()["server_connected"], "all running")
         return supervisor
 

@@ -1,6 +1,8 @@
 """What an operator can do over the socket, and that it is recorded."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 
@@ -115,6 +117,110 @@ def test_a_running_client_can_be_restarted(run):
     assert run.exits("client-1")[0].reason == "restarted by the operator"
     first, second = run.starts("client-1")
     assert (first.log_bytes, second.log_bytes) == (0, len("client 1 is here\n"))
+
+
+# --- clients that share a process
+
+
+def shared(run, **config):
+    """Five clients, three of them in one process."""
+    run.start(clients=5, clients_per_process=3, parts=9, **config)
+
+
+def test_clients_are_dealt_to_processes_and_so_are_those_that_are_added(run):
+    shared(run)
+    run.request("add-client", count=4)
+    run.wait(lambda: {"clients-6-8", "client-9"} <= set(run.running()), "they run")
+
+    assert [one["name"] for one in run.status()["processes"][2:]] == [
+        "clients-1-3",
+        "clients-4-5",
+        "clients-6-8",
+        "client-9",
+    ]
+    assert run.process("clients-4-5")["clients"] == ["4", "5"]
+    assert run.starts("clients-6-8")[0].clients == ["6", "7", "8"]
+    assert "client 4 is here\nclient 5 is here" in run.log("clients-4-5")
+
+
+def test_the_server_is_told_of_each_client_of_a_process_that_ended(run):
+    shared(run)
+    os.kill(run.process("clients-1-3")["pid"], signal.SIGKILL)
+    run.wait(lambda: len(run.told("ClientExited")) == 3, "the server is told")
+
+    assert [(told["client"], told["will_restart"]) for told in run.told("ClientExited")] == [
+        ("1", True),
+        ("2", True),
+        ("3", True),
+    ]
+
+
+def test_a_kill_of_one_of_several_is_the_servers_to_say_and_the_process_goes_on(run):
+    shared(run)
+    pid = run.process("clients-1-3")["pid"]
+    answer = run.request("kill-client", client="2", hard=True)
+    run.wait(lambda: run.told("DismissClient"), "the server is told")
+
+    assert answer.text == "client 2 is out; the process it shared goes on with 2 clients (1, 3)"
+    assert run.told("DismissClient")[0]["client"] == "2"
+    assert run.process("clients-1-3")["pid"] == pid
+    assert run.request("kill-client", client="2").text == "client 2 is out already: killed by the operator"
+
+
+def test_who_was_killed_does_not_come_back_with_its_process_and_each_server_is_told(run):
+    shared(run)
+    run.request("kill-client", client="2")
+    os.kill(run.process("clients-1-3")["pid"], signal.SIGKILL)
+    run.wait(lambda: len(run.starts("clients-1-3")) == 2, "another process")
+    run.wait(lambda: len(run.told("ClientExited")) == 3, "the server is told")
+    run.server_does("crash")
+    run.wait(lambda: any(told["type"] == "DismissClient" for told in run.told_server(2)), "told again")
+
+    assert [told["will_restart"] for told in run.told("ClientExited")] == [True, False, True]
+    assert run.starts("clients-1-3")[1].clients == ["1", "3"]
+
+
+def test_the_last_one_of_a_process_ends_with_it(run):
+    shared(run)
+    for client in ("4", "5"):
+        assert run.request("kill-client", client=client).ok
+    run.wait(lambda: run.process("clients-4-5")["state"] == "out", "out")
+
+    assert run.exits("clients-4-5")[0].reason == "killed by the operator"
+    run.request("restart-client", client="5")
+    run.wait(lambda: "clients-4-5" in run.running(), "running")
+    assert run.starts("clients-4-5")[1].client == "5"
+
+
+def test_a_restart_is_that_of_the_whole_process_and_says_so(run):
+    shared(run)
+    run.request("kill-client", client="2")
+    pid = run.process("clients-1-3")["pid"]
+    answer = run.request("restart-client", client="2")
+    run.wait(lambda: run.process("clients-1-3")["pid"] not in (None, pid), "another process")
+
+    assert answer.text == "client 2 is being restarted, and so are 2 clients (1, 3) in the same process"
+    assert run.starts("clients-1-3")[1].clients == ["1", "2", "3"]
+
+
+def test_a_resumed_run_has_its_clients_in_the_same_processes(run):
+    supervisor = run.supervise(clients=4, clients_per_process=3, parts=9)
+    run.wait(lambda: {"clients-1-3", "client-4"} <= set(run.running()), "they run")
+    run.request("add-client", count=2, part=5)
+    run.request("kill-client", client="3")
+    run.request("kill-client", client="4")
+    run.wait(lambda: run.starts("clients-5-6"), "it runs")
+    supervisor.kill()
+    supervisor.wait()
+    run.supervise("--resumed", clients=4, clients_per_process=3, parts=9)
+    run.wait(lambda: len(run.starts("clients-5-6")) == 2, "they run again")
+
+    assert run.starts("clients-1-3")[1].clients == ["1", "2"]
+    assert run.starts("clients-5-6")[1].part == 5
+    assert run.process("client-4")["state"] == "out"
+
+
+# --- what the server carries out
 
 
 def test_rules_are_passed_on_and_the_servers_answer_comes_back(run):

@@ -3,7 +3,14 @@
 import pytest
 
 from engine.config import RunConfig
-from flconsole.supervisor.placement import Placement, placements, why_impossible
+from flconsole.supervisor.placement import (
+    ANYWHERE,
+    ClientProcess,
+    Placement,
+    deal,
+    placements,
+    why_impossible,
+)
 from flconsole.supervisor.requests import AddClient
 
 CONFIG = RunConfig(clients=2, parts=4)
@@ -16,6 +23,24 @@ def refusal(*, holders=None, gpus=0, config=CONFIG, **wish):
 def test_parts_count_up_and_a_gpu_is_shared():
     assert placements(AddClient(count=2, part=1, gpu=3)) == [Placement(1, 3), Placement(2, 3)]
     assert placements(AddClient(count=2)) == [Placement(), Placement()]
+
+
+def test_clients_are_dealt_in_order_and_the_last_process_gets_what_is_left():
+    processes = deal(["4", "5", "6", "7", "8"], 2)
+
+    assert [process.clients for process in processes] == [("4", "5"), ("6", "7"), ("8",)]
+    assert [process.name for process in processes] == ["clients-4-5", "clients-6-7", "client-8"]
+    assert {process.placement for process in processes} == {ANYWHERE}
+    assert deal([], 2) == []
+
+
+def test_a_process_is_placed_where_its_first_client_is():
+    wish = AddClient(count=3, part=1, gpu=0)
+
+    assert deal(["4", "5", "6"], 2, placements(wish)) == [
+        ClientProcess(("4", "5"), Placement(1, 0)),
+        ClientProcess(("6",), Placement(3, 0)),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 
 from engine import telemetry
 from engine.errors import RunDirectoryError
-from engine.event_log import EventLog, verify_chain
-from flconsole.supervisor.placement import Placement
+from engine.event_log import EventLog, read_events, verify_chain
+from flconsole.supervisor.placement import ClientProcess, Placement
 from flconsole.supervisor.records import Records, ServerFollower, clients_of_earlier_incarnations
 
 
@@ -90,7 +90,7 @@ def test_who_took_part_and_who_was_killed_is_read_back(tmp_path):
     records = Records(tmp_path, "r")
     for client in ("1", "2", "3"):
         place = Placement(part=int(client), gpu=0)
-        records.started(f"client-{client}", "client", 1, log_bytes=0, client=client, placement=place)
+        records.started(f"client-{client}", "client", 1, log_bytes=0, clients=(client,), placement=place)
     for command, client, ok in (
         ("kill-client", "1", True),
         ("kill-client", "2", True),
@@ -101,13 +101,29 @@ def test_who_took_part_and_who_was_killed_is_read_back(tmp_path):
     records.close()
 
     started, killed = clients_of_earlier_incarnations(tmp_path)
-    assert started == {client: Placement(part=int(client), gpu=0) for client in ("1", "2", "3")}
+    assert started == [ClientProcess((c,), Placement(part=int(c), gpu=0)) for c in ("1", "2", "3")]
     assert killed == {"1"}
     assert verify_chain(tmp_path / "processes.jsonl") is None
 
 
 def test_a_new_run_has_no_earlier_clients(tmp_path):
-    assert clients_of_earlier_incarnations(tmp_path) == ({}, set())
+    assert clients_of_earlier_incarnations(tmp_path) == ([], set())
+
+
+def test_who_shared_a_process_shares_it_again_also_those_who_were_out_at_its_last_start(tmp_path):
+    records = Records(tmp_path, "r")
+    place = Placement(part=4)
+    for clients in (("5", "6", "7"), ("6", "7"), ("7",)):
+        records.started("clients-5-7", "client", 1, log_bytes=0, clients=clients, placement=place)
+    records.started("server", "server", 1, log_bytes=0)
+    records.close()
+
+    assert clients_of_earlier_incarnations(tmp_path)[0] == [ClientProcess(("5", "6", "7"), place)]
+    first, second, third, server = (event for _, event in read_events(tmp_path / "processes.jsonl"))
+    assert (first.client, first.clients) == ("5", ["5", "6", "7"])
+    assert (second.client, second.clients) == ("6", ["6", "7"])
+    assert (third.client, third.clients) == ("7", [])
+    assert (server.client, server.clients) == (None, [])
 
 
 def test_a_rotated_log_goes_on_with_the_same_numbering(tmp_path):
