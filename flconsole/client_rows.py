@@ -220,7 +220,7 @@ COLUMNS = (
     Column("age_s", "age", 4, 5, short_seconds),
     Column("staleness", "stale", 5, 5, deserved_by=_is_known),
     Column("repeat", "repeat", 6, 16, deserved_by=_is_known),
-    Column("interval_s", "pace", 5, 9, _seconds, is_sampled=True, deserved_by=_is_known),
+    Column("interval_s", "pace", 5, 9, _seconds, is_sampled=True, deserved_by=bool),
     Column("updates", "updates", 8, 16),
     Column("rejected", "rej", 4, 13, deserved_by=bool),
     Column("bytes_up", "up", 5, 10, short_bytes),

@@ -131,6 +131,7 @@ def _client_joined(state: RunState, _envelope: Envelope, event: telemetry.Client
         part=event.part,
         examples=event.examples,
         reason="",
+        failed=False,
     )
 
 
@@ -155,7 +156,7 @@ def _client_back(state: RunState, _envelope: Envelope, event: telemetry.ClientBa
 
 
 def _client_left(state: RunState, _envelope: Envelope, event: telemetry.ClientLeft) -> RunState:
-    return _set_client(state, event.client, membership="left", reason=event.reason)
+    return _set_client(state, event.client, membership="left", reason=event.reason, failed=event.failed)
 
 
 def _federation_paused(state: RunState, _envelope: Envelope, _event: telemetry.FederationPaused) -> RunState:

@@ -111,9 +111,7 @@ def _round_finished(event: telemetry.RoundFinished, state: RunState) -> str:
     took = "" if event.seconds is None else f", {seconds(event.seconds)}"
     left = "" if not state.seconds_left else f", about {seconds(state.seconds_left)} left"
     measured = f"accuracy {number(event.accuracy)}, loss {number(event.loss)}"
-    return (
-        f"round {of_all(event.round, state)}: {measured}, {counted_updates(event.updates)}{took}{left}"
-    )
+    return f"round {of_all(event.round, state)}: {measured}, {counted_updates(event.updates)}{took}{left}"
 
 
 def _round_opened(event: telemetry.RoundOpened, _state: RunState) -> str | None:
@@ -156,7 +154,8 @@ def _process_exited(event: telemetry.ProcessExited, _state: RunState) -> str | N
 
 
 def _command(event: telemetry.Command, _state: RunState) -> str:
-    arguments = " ".join(f"{key}={value}" for key, value in event.arguments.items() if value not in (None, []))
+    given = {key: value for key, value in event.arguments.items() if value not in (None, [])}
+    arguments = " ".join(f"{key}={value}" for key, value in given.items())
     return (
         f"operator: {event.command} {arguments}".rstrip()
         + f": {event.answer or ('done' if event.ok else 'no')}"

@@ -34,6 +34,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     examples: int | None = None
     reason: str = ""
     """Why it is lost, has left or was refused."""
+    failed: bool = False
+    """Whether it left because of an error, as it says."""
     losses: int = 0
     """Times it was lost so far."""
     updates: int = 0
@@ -221,8 +223,9 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
         end = process.exit if process is not None else None
         gone = end is not None and not end.will_restart
         if gone or (client is not None and client.membership in ("left", "refused")):
-            badly = end is not None and ended_badly(end) and client_id not in self.killed
-            return ClientState.FAILED if badly else ClientState.STOPPED
+            has_failed = (client is not None and client.failed) or (end is not None and ended_badly(end))
+            is_failure = has_failed and client_id not in self.killed
+            return ClientState.FAILED if is_failure else ClientState.STOPPED
         if self.outcome is not None:
             return ClientState.STOPPED
         return ClientState.JOINING if client is None or not self._has_server else self._member_state(client)

@@ -215,7 +215,8 @@ def _client_lost(event: telemetry.ClientLost, _before: RunState, state: RunState
 
 
 def _client_left(event: telemetry.ClientLeft, _before: RunState, state: RunState) -> Entry:
-    return _client(event, state, Level.WARNING, stories=(_gone(event.client, event.reason),))
+    level = Level.ERROR if event.failed else Level.WARNING
+    return _client(event, state, level, stories=(_gone(event.client, event.reason),))
 
 
 def _client_back(event: telemetry.ClientBack, _before: RunState, state: RunState) -> Entry:

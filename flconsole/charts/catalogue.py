@@ -118,7 +118,12 @@ CHARTS = (
         "Staleness of updates",
         Kind.LINES,
         lambda title: RoundLines(
-            LinesStyle(title=title, from_zero=True, nothing="no round has told how stale its updates were"),
+            LinesStyle(
+                title=title,
+                unit=Unit.COUNT,
+                from_zero=True,
+                nothing="no round has told how stale its updates were",
+            ),
             {"mean": _mean_staleness, "most": _most_staleness},
         ),
         is_for_sync=False,

@@ -395,6 +395,14 @@ def test_a_client_that_an_operator_killed_did_not_fail():
     assert state_of(joined("1", 0), supervisor=killed).client_state("1") is ClientState.STOPPED
 
 
+def test_a_client_without_a_process_here_failed_where_it_says_so():
+    left = [joined("gpu-1", 0), t.ClientLeft(client="gpu-1", reason="out of memory", failed=True)]
+
+    assert state_of(*left).client_state("gpu-1") is ClientState.FAILED
+    assert state_of(left[0], replace(left[1], failed=False)).client_state("gpu-1") is ClientState.STOPPED
+    assert state_of(*left, joined("gpu-1", 0)).client_state("gpu-1") is ClientState.IDLE
+
+
 def test_a_crash_that_is_restarted_is_no_failure():
     crash = [started("client-1", "client", 5, "1"), exited("client-1", 5, sig="SIGKILL", restart=True)]
 
