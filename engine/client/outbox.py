@@ -105,6 +105,17 @@ class Outbox:
             if not parcel.is_held:
                 self._send(parcel)
 
+    def send_held_again(self) -> None:
+        """Sends at once what the server said it held and has not counted, so that it says what became of it.
+
+        After the death of a client whose trainings do not repeat bit for bit, the server may hold another
+        frame of the same update, and count that.
+        """
+        for parcel in self._parcels:
+            if parcel.is_held:
+                parcel.is_held, parcel.patience_s = False, FIRST_PATIENCE_S
+                self._send(parcel)
+
     def send_due(self) -> None:
         """Sends again what got no receipt in time or was not taken by the broker.
 

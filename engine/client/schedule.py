@@ -179,6 +179,7 @@ class OwnPace:
 
     def note_closed(self, closed: messages.RoundClosed) -> None:
         self._outbox.forget(closed.accepted)
+        self._outbox.send_held_again()
         if self._opened is not None and self._opened.round <= closed.round:
             self._opened = None
 

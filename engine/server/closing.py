@@ -162,7 +162,7 @@ class WhenFull:
 
 
 def _is_announced(standing: Standing) -> bool:
-    """A server that takes over hears what was sent to the one before it first; so its rounds have openings."""
+    """A server that takes over first hears what was sent to the one before it, then opens the round."""
     return math.isfinite(standing.announced_at)
 
 
