@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from flconsole.state import ClientState, RunState, process_name
+from flconsole.state import ClientState, RunState
 
 
 class Alerts:
@@ -43,6 +43,6 @@ class Alerts:
 def _troubles(state: RunState, client_id: str) -> tuple[int, int]:
     """How often a client was lost, and the number of the start that failed for good; 0 if none has."""
     client = state.clients.get(client_id)
-    process = state.processes.get(process_name(client_id))
+    process = state.process_of(client_id)
     has_failed = process is not None and state.client_state(client_id) is ClientState.FAILED
     return client.losses if client else 0, process.starts if process and has_failed else 0

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from engine.telemetry import ProcessSample, Sample
 from flconsole.figures import UNKNOWN, number, short_bytes, short_seconds
 from flconsole.patterns import word_filter
-from flconsole.state import Client, ClientState, Process, RunState, process_name
+from flconsole.state import Client, ClientState, Process, RunState
 from flconsole.text import natural, visible
 
 STALE_S = 3.0
@@ -45,6 +45,8 @@ class ClientRow(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int | None = None
     bytes_up: int | None = None
     bytes_down: int | None = None
+    process: str | None = None
+    """Its name: where several clients share it, what follows is used by all of them together."""
     cpu_percent: float | None = None
     memory_bytes: int | None = None
     """Resident, as the system counts it."""
@@ -73,12 +75,13 @@ def sample_age(state: RunState, now: float) -> float | None:
 
 
 def _row(state: RunState, client_id: str, now: float, is_gone: bool) -> ClientRow:
-    process = state.processes.get(process_name(client_id))
+    process = state.process_of(client_id)
     used = ProcessSample() if is_gone else _use(state.sample, process)
     row = ClientRow(
         id=client_id,
         state=_state(state, client_id, process, is_gone),
         bytes_down=state.bytes_down.get(client_id),
+        process=None if process is None else process.name,
         cpu_percent=used.cpu_percent,
         memory_bytes=used.rss_bytes,
         gpu_percent=used.gpu_percent,
@@ -200,6 +203,14 @@ def _percent(value: float) -> str:
     return f"{value:.0f}"
 
 
+def _clients_in(process: str) -> str:
+    return visible(process.partition("-")[2])
+
+
+def _is_shared(process: str | None) -> bool:
+    return process is not None and process.startswith("clients-")
+
+
 def _is_known(value: object) -> bool:
     return value is not None
 
@@ -225,6 +236,7 @@ COLUMNS = (
     Column("rejected", "rej", 4, 13, deserved_by=bool),
     Column("bytes_up", "up", 5, 10, short_bytes),
     Column("bytes_down", "down", 5, 11, short_bytes),
+    Column("process", "process", 8, 6, _clients_in, align="<", deserved_by=_is_shared),
     Column("cpu_percent", "cpu%", 5, 6, _percent, is_sampled=True),
     Column("memory_bytes", "mem", 5, 7, short_bytes, is_sampled=True),
     Column("gpu_percent", "gpu%", 5, 8, _percent, is_sampled=True, deserved_by=_is_known),

@@ -59,6 +59,8 @@ def _run_started(state: RunState, envelope: Envelope, event: telemetry.RunStarte
 
 def _process_started(state: RunState, _envelope: Envelope, event: telemetry.ProcessStarted) -> RunState:
     before = state.processes.get(event.name)
+    first = () if event.client is None else (event.client,)
+    clients = tuple(event.clients) or first
     process = Process(
         name=event.name,
         role=event.role,
@@ -66,9 +68,13 @@ def _process_started(state: RunState, _envelope: Envelope, event: telemetry.Proc
         log=event.log,
         log_start=event.log_bytes,
         starts=before.starts + 1 if before else 1,
-        client=event.client,
+        clients=clients,
     )
-    return replace(state, processes={**state.processes, event.name: process})
+    return replace(
+        state,
+        processes={**state.processes, event.name: process},
+        process_names={**state.process_names, **dict.fromkeys(clients, event.name)},
+    )
 
 
 def _process_exited(state: RunState, _envelope: Envelope, event: telemetry.ProcessExited) -> RunState:

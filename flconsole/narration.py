@@ -147,7 +147,7 @@ def counted_updates(count: int) -> str:
 
 
 def _process_exited(event: telemetry.ProcessExited, _state: RunState) -> str | None:
-    is_client = event.name.startswith("client-")
+    is_client = event.name.startswith(("client-", "clients-"))
     if not event.will_restart and not (is_client and ended_badly(event)):
         return None  # the run ends with any other process, and says why
     return f"{event.name} ended: {event.reason}{'; it is restarted' if event.will_restart else ''}"

@@ -59,7 +59,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     log_start: int | None = None
     """Where in its log its own words begin, in bytes; what stands before is of earlier starts."""
     starts: int = 1
-    client: str | None = None
+    clients: tuple[str, ...] = ()
+    """The clients in it."""
     exit: telemetry.ProcessExited | None = None
     """How it ended last; None if it never did."""
 
@@ -124,6 +125,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     round: Round | None = None
     clients: dict[str, Client] = {}
     processes: dict[str, Process] = {}
+    process_names: dict[str, str] = {}
+    """By client, the process that it was started in; several may share one."""
     killed: frozenset[str] = frozenset()
     """Clients that an operator ended for good."""
     paused: bool = False
@@ -219,7 +222,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     def client_state(self, client_id: str) -> ClientState:
         """What the client is doing: the server's word joined with the supervisor's."""
         client = self.clients.get(client_id)
-        process = self.processes.get(process_name(client_id))
+        process = self.process_of(client_id)
         end = process.exit if process is not None else None
         gone = end is not None and not end.will_restart
         if gone or (client is not None and client.membership in ("left", "refused")):
@@ -239,8 +242,12 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def client_ids(self) -> list[str]:
         """All clients that were ever started or joined, in natural order."""
-        started = {process.client for process in self.processes.values() if process.client is not None}
-        return sorted(started | self.clients.keys(), key=natural)
+        return sorted(self.process_names.keys() | self.clients.keys(), key=natural)
+
+    def process_of(self, client_id: str) -> Process | None:
+        """The process that a client is or was in; None where it was started elsewhere."""
+        name = self.process_names.get(client_id)
+        return None if name is None else self.processes[name]
 
     @property
     def _has_server(self) -> bool:
@@ -290,11 +297,6 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
             and client_id in current.cohort
             and client_id not in current.heard
         )
-
-
-def process_name(client_id: str) -> str:
-    """The name of a client's process and of its log."""
-    return f"client-{client_id}"
 
 
 def outcome_verb(outcome: telemetry.RunEnded) -> str:

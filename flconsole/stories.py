@@ -14,7 +14,7 @@ from engine import telemetry
 from flconsole.feed import Record
 from flconsole.figures import number, seconds
 from flconsole.narration import about, counted_updates, describe, on_interval
-from flconsole.state import RunState, ended_badly, outcome_verb, process_name
+from flconsole.state import RunState, ended_badly, outcome_verb
 from flconsole.text import visible
 from flconsole.timeline import Entry, Kind, Level, Timeline
 
@@ -209,19 +209,30 @@ def _client_refused(event: telemetry.ClientRefused, _before: RunState, state: Ru
 
 
 def _client_lost(event: telemetry.ClientLost, _before: RunState, state: RunState) -> Entry | None:
-    if event.reason == telemetry.TOLD_TO_END and process_name(event.client) in state.processes:
+    if event.reason == telemetry.TOLD_TO_END and event.client in state.process_names:
         return None  # the supervisor, who told it so, says why
     return _client(event, state, Level.WARNING, stories=(_gone(event.client, event.reason),))
 
 
 def _client_left(event: telemetry.ClientLeft, _before: RunState, state: RunState) -> Entry:
     level = Level.ERROR if event.failed else Level.WARNING
-    return _client(event, state, level, stories=(_gone(event.client, event.reason),))
+    if event.reason == telemetry.KILLED_BY_OPERATOR:
+        level = Level.INFO
+    process = state.process_of(event.client)
+    return _client(
+        event,
+        state,
+        level,
+        is_failure=event.failed and process is not None,
+        log_start=None if process is None else process.log_start,
+        stories=(_gone(event.client, event.reason),),
+    )
 
 
 def _client_back(event: telemetry.ClientBack, _before: RunState, state: RunState) -> Entry:
     away = "" if event.away_s is None else f" after {seconds(event.away_s)}"
-    return _client(event, state, Level.INFO, away, stories=(f"restart {process_name(event.client)}",), part=2)
+    restarted = state.process_names.get(event.client, event.client)
+    return _client(event, state, Level.INFO, away, stories=(f"restart {restarted}",), part=2)
 
 
 def _update_rejected(event: telemetry.UpdateRejected, _before: RunState, state: RunState) -> Entry:
@@ -239,14 +250,13 @@ def _client(event: Any, state: RunState, level: Level, suffix: str = "", **more:
     )
 
 
-def _gone(client: str | None, reason: str) -> str:
+def _gone(client: str, reason: str) -> str:
     return f"client {client}: {reason}"
 
 
 def _log_of(client: str, state: RunState) -> str:
     """The process whose log tells of a client: its own, or the server's where that runs elsewhere."""
-    name = process_name(client)
-    return name if name in state.processes else "server"
+    return state.process_names.get(client, "server")
 
 
 # --- processes
@@ -276,17 +286,17 @@ def _process_exited(event: telemetry.ProcessExited, _before: RunState, state: Ru
         level = Level.INFO
         text = f"{event.name} was {'killed' if event.signal == 'SIGKILL' else 'stopped'} by the operator"
     process = state.processes.get(event.name)
-    client = None if process is None else process.client
+    clients = () if process is None else process.clients
     ends_run = event.name == "server" and not event.will_restart
     return Entry(
         level=level,
         kind=_kind_of(event.name),
         text=text,
-        client=client,
+        client=clients[0] if clients else None,
         process=event.name,
         is_failure=ended_badly(event) and not is_killed,
         log_start=None if process is None else process.log_start,
-        stories=("end",) if ends_run else (_gone(client, event.reason),),
+        stories=("end",) if ends_run else tuple(_gone(client, event.reason) for client in clients),
         part=1 if ends_run else 2,
     )
 
@@ -299,7 +309,7 @@ def _failure(event: telemetry.Failure, _before: RunState, state: RunState) -> En
 def _kind_of(process: str) -> Kind:
     if process == "broker":
         return Kind.BROKER
-    return Kind.CLIENT if process.startswith("client-") else Kind.SERVER
+    return Kind.CLIENT if process.startswith(("client-", "clients-")) else Kind.SERVER
 
 
 def _server_started(event: telemetry.ServerStarted, _before: RunState, _state: RunState) -> Entry:

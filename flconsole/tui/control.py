@@ -70,7 +70,11 @@ class Control(Guide):
 
     @work
     async def action_stop_newest(self) -> None:
-        running = [p.client for p in self.view.snapshot.state.processes.values() if p.client and p.pid]
+        state = self.view.snapshot.state
+        processes = [process for process in state.processes.values() if process.pid]
+        running = [
+            client for process in processes for client in process.clients if client not in state.killed
+        ]
         if not running:
             self.notify("no client is running", severity="warning")
             return

@@ -8,7 +8,6 @@ from textual import work
 
 from engine.errors import EngineError
 from flconsole.failures import find_failure, suspects
-from flconsole.state import process_name
 from flconsole.tui.background import in_thread
 from flconsole.tui.guide import Guide
 
@@ -27,7 +26,8 @@ class Failures(Guide):
         if self.active_pane == "timeline":
             entry = self.query_one(TimelinePane).chosen
         elif self.active_pane == "clients":
-            process = next(map(process_name, self.query_one(ClientsPane).chosen), None)
+            chosen = map(self.view.snapshot.state.process_of, self.query_one(ClientsPane).chosen)
+            process = next((process.name for process in chosen if process is not None), None)
         among = suspects(self.view.snapshot, entry=entry, process=process)
         try:
             found = await in_thread(partial(find_failure, self.view.run_dir, among))

@@ -13,10 +13,23 @@ def joined(client, part):
     return t.ClientJoined(client=client, host="here", pid=100 + part, part=part, examples=500)
 
 
-def started(name, role, pid, client=None):
+def started(name, role, pid, client=None, **more):
     return t.ProcessStarted(
-        name=name, role=role, pid=pid, create_time=1.0, log=f"logs/{name}.log", host="here", client=client
+        name=name,
+        role=role,
+        pid=pid,
+        create_time=1.0,
+        log=f"logs/{name}.log",
+        host="here",
+        client=client,
+        **more,
     )
+
+
+def shared_process(pid, *clients, **more):
+    """The start of a process of several clients."""
+    name = f"clients-{clients[0]}-{clients[-1]}"
+    return started(name, "client", pid, clients[0], clients=list(clients), **more)
 
 
 def exited(name, pid, *, code=None, sig=None, restart=False, reason=""):

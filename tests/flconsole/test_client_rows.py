@@ -20,7 +20,7 @@ from flconsole.client_rows import (
 )
 from flconsole.state import ClientState
 from tests.console.staging import Stage, run_started, use
-from tests.flconsole.recording import accepted, exited, joined, opened, started
+from tests.flconsole.recording import accepted, exited, joined, opened, shared_process, started
 
 
 def rows_of(*events, at=0.0, **how):
@@ -43,8 +43,20 @@ def ids(rows):
 def test_of_a_client_that_was_only_started_nothing_is_known():
     known = rows_of(started("client-1", "client", 100, "1"))["1"]
 
-    assert known == ClientRow(id="1", state=ClientState.JOINING, starts=1)
+    assert known == ClientRow(id="1", state=ClientState.JOINING, process="client-1", starts=1)
     assert {column.text(known) for column in COLUMNS} == {"1", "joining", "-"}
+
+
+def test_clients_that_share_a_process_say_so_beside_what_it_uses():
+    shared, own = shared_process(100, "1", "2", "3"), started("client-4", "client", 101, "4")
+    sample = t.Sample(processes={"clients-1-3": t.ProcessSample(cpu_percent=90.0, rss_bytes=10**8)})
+    known = rows_of(shared, own, sample)
+
+    assert [known[client].cpu_percent for client in "1234"] == [90.0, 90.0, 90.0, None]
+    assert {known[client].memory_bytes for client in "123"} == {10**8}
+    assert [BY_NAME["process"].text(known[client]) for client in "1234"] == ["1-3", "1-3", "1-3", "4"]
+    assert BY_NAME["process"] in columns_for([known["1"], known["4"]])
+    assert BY_NAME["process"] not in columns_for([known["4"]])
 
 
 def test_a_row_tells_the_last_update_and_its_age():
@@ -272,7 +284,7 @@ def test_on_80_columns_there_is_what_the_run_is_about():
 def test_on_200_columns_there_is_everything_that_somebody_has():
     rare = {
         "gpu_bytes": 1, "gpu_percent": 0.0, "starts": 2, "rejected": 1,
-        "staleness": 0, "repeat": 0, "interval_s": 1.0,
+        "staleness": 0, "repeat": 0, "interval_s": 1.0, "process": "clients-1-2",
     }  # fmt: skip
 
     assert shown(197, [*PLAIN_ROWS, row("g", **rare)]) == list(BY_NAME)

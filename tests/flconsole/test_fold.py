@@ -25,6 +25,7 @@ from tests.flconsole.recording import (
     finished,
     joined,
     opened,
+    shared_process,
     started,
 )
 
@@ -469,3 +470,52 @@ def test_samples_have_numbers_of_their_own():
     state = fold_all(RunState(), supervisor + enveloped("supervisor", [sample]))
 
     assert state.sample == sample
+
+
+# --- clients that share a process
+
+
+def test_what_ends_a_process_ends_all_its_clients():
+    crash = exited("clients-1-3", 100, code=1, reason="exit code 1: boom")
+    state = state_of(joined("1", 0), supervisor=[shared_process(100, "1", "2", "3"), crash])
+
+    assert state.client_ids == ["1", "2", "3"]
+    assert {state.client_state(client) for client in "123"} == {ClientState.FAILED}
+
+
+def test_one_that_left_because_of_an_error_has_failed_and_the_others_go_on():
+    left = t.ClientLeft(client="2", reason="part 1: missing", failed=True)
+    state = state_of(
+        t.ServerStarted(epoch=1, round=0, model_digest="b", parameters=9),
+        joined("1", 0),
+        joined("2", 1),
+        left,
+        supervisor=[shared_process(100, "1", "2")],
+    )
+
+    assert state.client_state("2") is ClientState.FAILED
+    assert state.client_state("1") is ClientState.IDLE
+
+
+def test_one_that_an_operator_ended_is_stopped_and_still_finds_its_log():
+    kill = t.Command(command="kill-client", arguments={"client": "2", "hard": True}, ok=True, answer="")
+    left = t.ClientLeft(client="2", reason=t.KILLED_BY_OPERATOR)
+    crash = exited("clients-1-3", 100, sig="SIGKILL", restart=True, reason="killed by SIGKILL")
+    state = state_of(
+        joined("2", 1),
+        left,
+        supervisor=[
+            shared_process(100, "1", "2", "3"),
+            kill,
+            crash,
+            started("clients-1-3", "client", 101, "1", clients=["1", "3"]),
+        ],
+    )
+
+    assert state.client_state("2") is ClientState.STOPPED
+    assert state.process_of("2").log == "logs/clients-1-3.log"
+    assert state.process_of("2").clients == ("1", "3")
+
+
+def test_of_a_client_elsewhere_no_process_is_known():
+    assert state_of(joined("gpu-1", 0)).process_of("gpu-1") is None

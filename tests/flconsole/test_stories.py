@@ -5,7 +5,16 @@ import pytest
 from engine import telemetry as t
 from flconsole.timeline import Kind, Level
 from tests.console.staging import Stage, back, lost, run_started
-from tests.flconsole.recording import accepted, ended, exited, finished, joined, opened, started
+from tests.flconsole.recording import (
+    accepted,
+    ended,
+    exited,
+    finished,
+    joined,
+    opened,
+    shared_process,
+    started,
+)
 
 
 def told(*events, every_s=1.0):
@@ -153,6 +162,33 @@ def test_a_client_that_is_given_up_on_is_one_error():
     (entry,) = told(CLIENT, *events)
 
     assert (entry.level, entry.text) == (Level.ERROR, f"client-1 ended: {reason}")
+
+
+def test_the_crash_of_a_shared_process_is_one_entry_for_all_its_clients():
+    reason = "exit code 1: boom"
+    crash = exited("clients-1-3", 100, code=1, restart=True, reason=reason)
+
+    (entry,) = told(shared_process(100, "1", "2", "3"), crash, *(lost(client, reason) for client in "123"))
+
+    assert (entry.text, entry.kind) == (f"clients-1-3 ended: {reason}; it is restarted", Kind.CLIENT)
+    assert entry.process == "clients-1-3"
+
+
+def test_an_error_that_ends_one_client_of_several_is_a_failure_in_their_log():
+    left = t.ClientLeft(client="2", reason="part 1: missing", failed=True)
+
+    (entry,) = told(shared_process(100, "1", "2", log_bytes=7), left)
+
+    assert (entry.level, entry.text) == (Level.ERROR, "client 2 left: part 1: missing")
+    assert (entry.client, entry.process, entry.is_failure, entry.log_start) == ("2", "clients-1-2", True, 7)
+
+
+def test_one_of_several_that_an_operator_ended_is_no_reason_to_worry():
+    left = t.ClientLeft(client="2", reason=t.KILLED_BY_OPERATOR)
+
+    (entry,) = told(shared_process(100, "1", "2"), left)
+
+    assert (entry.level, entry.is_failure) == (Level.INFO, False)
 
 
 def test_crash_after_crash_is_counted():

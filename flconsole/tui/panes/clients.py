@@ -24,7 +24,7 @@ from flconsole.client_rows import (
 )
 from flconsole.figures import short_seconds
 from flconsole.snapshot import Snapshot
-from flconsole.state import ClientState, process_name
+from flconsole.state import ClientState
 from flconsole.text import visible
 from flconsole.tui.actions import Place
 from flconsole.tui.bindings import bindings
@@ -294,5 +294,5 @@ class ClientsPane(Vertical):
 
     async def action_client_log(self) -> None:
         if self.table.at_cursor is not None:
-            self.screen.query_one(LogsPane).show_process(process_name(self.table.at_cursor.id))
+            self.screen.query_one(LogsPane).show_process(self.table.at_cursor.process or "server")
             await self.run_action("screen.show_logs")
