@@ -76,7 +76,7 @@ def audit(run_dir: Path) -> Audit:
     """
     timed = [(e.ts, event) for e, event in read_events(run_dir / "events.jsonl") if event is not None]
     events = [event for _, event in timed]
-    trainings = read_trainings(sorted((run_dir / "logs").glob("client-*.log")))
+    trainings = read_trainings(sorted((run_dir / "logs").glob("client*.log")))
     closed = [event for event in events if isinstance(event, telemetry.RoundClosed)]
     counted = [update for event in closed for update in event.accepted]
     trained = {update for process in trainings for update in process.updates}

@@ -151,7 +151,7 @@ def _learn(*options: str, seconds: float | None = None) -> tuple[float, float, f
 
 def _idle_share(run_dir: Path, begin: float, end: float) -> float:
     """Share of the wall-clock time that the clients did not train, all clients together."""
-    processes = read_trainings(sorted((run_dir / "logs").glob("client-*.log")))
+    processes = read_trainings(sorted((run_dir / "logs").glob("client*.log")))
     clients = {process.client for process in processes}
     trained_s = sum(_overlap(t, begin, end) for process in processes for t in process.trainings)
     return 1 - trained_s / (len(clients) * (end - begin))
