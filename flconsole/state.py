@@ -1,5 +1,6 @@
 """A run as its files tell it: a frozen snapshot made by `flconsole.fold`. What nothing has told is None."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Literal
 
@@ -243,6 +244,12 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     def client_ids(self) -> list[str]:
         """All clients that were ever started or joined, in natural order."""
         return sorted(self.process_names.keys() | self.clients.keys(), key=natural)
+
+    def sharing_with(self, client_ids: Collection[str]) -> list[str]:
+        """Other clients in the processes of these clients."""
+        processes = {process.name: process for process in map(self.process_of, client_ids) if process}
+        sharing = {client for process in processes.values() for client in process.clients}
+        return sorted(sharing.difference(client_ids), key=natural)
 
     def process_of(self, client_id: str) -> Process | None:
         """The process that a client is or was in; None where it was started elsewhere."""

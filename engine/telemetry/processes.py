@@ -34,7 +34,7 @@ class ProcessStarted(Event, frozen=True, tag="process_started"):
     """A process was started."""
 
     name: str
-    """`server`, `broker`, `nursery` or `client-<id>`."""
+    """`server`, `broker`, `nursery`, `client-<id>`, or `clients-<first>-<last>` of several."""
     role: str
     pid: int
     create_time: float | None
@@ -44,9 +44,9 @@ class ProcessStarted(Event, frozen=True, tag="process_started"):
     client: str | None = None
     """The client in it; the first, where there are several."""
     clients: list[str] = msgspec.field(default_factory=list)
-    """All the clients in it, where there are several."""
+    """All the clients in it, where there are several; without those that an operator has ended."""
     part: int | None = None
-    """The part of the data that an operator wants it to have."""
+    """The part of the data that an operator wants its first client to have, the others those after it."""
     gpu: int | None = None
     """The GPU that an operator wants it to use."""
     log_bytes: int | None = None

@@ -65,7 +65,10 @@ class Control(Guide):
 
     @work
     async def action_restart_client(self) -> None:
-        if clients := await self._confirm_chosen("Restart", "Training that is under way begins anew."):
+        consequence = "Training that is under way begins anew."
+        if others := self.view.snapshot.state.sharing_with(self.chosen_clients):
+            consequence += f" So does that of {counted(others)}, in the same process."
+        if clients := await self._confirm_chosen("Restart", consequence):
             await self._ask_for_each("restart-client", clients, {})
 
     @work

@@ -515,6 +515,8 @@ def test_one_that_an_operator_ended_is_stopped_and_still_finds_its_log():
     assert state.client_state("2") is ClientState.STOPPED
     assert state.process_of("2").log == "logs/clients-1-3.log"
     assert state.process_of("2").clients == ("1", "3")
+    assert state.sharing_with(["2", "3"]) == ["1"]
+    assert state.sharing_with(["9"]) == []
 
 
 def test_of_a_client_elsewhere_no_process_is_known():
