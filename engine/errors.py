@@ -109,7 +109,7 @@ class UpdateRejected(EngineError):
     Args:
         reason: one of `wrong_run`, `round_closed`, `wrong_round`, `wrong_base`, `wrong_layout`,
             `not_in_cohort`, `not_a_member`, `too_stale`, `round_full`, `not_finite`, `out_of_range`,
-            `norm_too_large`, `bad_num_examples`, `duplicate`, `counted`.
+            `norm_too_large`, `bad_num_examples`, `duplicate`, `counted`, `left_out`.
         detail: what was expected and what came.
     """
 

@@ -22,23 +22,53 @@ def complete_config(config: RunConfig | None, model_topic: str) -> RunConfig:
     return given if given.run_id else msgspec.structs.replace(given, run_id=model_topic[:_LONGEST_RUN_ID])
 
 
+def with_rules(
+    config: RunConfig,
+    *,
+    duration_minutes: float | None,
+    aggregation_interval_seconds: float | None,
+    min_updates_per_aggregation: int | None,
+) -> RunConfig:
+    """The configuration with what was given beside it. With an interval, or a minimum in `sync`: `timed`.
+
+    Raises:
+        ConfigError: they do not go together.
+    """
+    given = {
+        "duration_minutes": duration_minutes,
+        "aggregation_interval_seconds": aggregation_interval_seconds,
+        "min_updates_per_aggregation": min_updates_per_aggregation,
+    }
+    changed: dict[str, object] = {key: value for key, value in given.items() if value is not None}
+    has_minimum = min_updates_per_aggregation is not None
+    if aggregation_interval_seconds is not None or (has_minimum and config.mode == "sync"):
+        changed["mode"] = "timed"
+    return RunConfig.from_mapping({**msgspec.structs.asdict(config), **changed}, source="start")
+
+
 def connect(
     bootstrap_servers: str,
     config: RunConfig,
+    topics: tuple[str, str],
     *,
-    model_topic: str,
-    update_topic: str,
     embedded: bool,
     name: str,
 ) -> Transport:
-    """Connects to the broker under these names of the two topics, and the prefix for the others.
+    """Connects to the broker.
+
+    Args:
+        bootstrap_servers: where it is.
+        config: has the prefix of the other topics.
+        topics: what it calls those of the models and of the updates.
+        embedded: whether it is the embedded one.
+        name: what its logs call us.
 
     Raises:
         ConfigError: a topic cannot be called so.
         BrokerUnreachable: nothing answers within 5 s; BrokerRefused: it answers and says no.
     """
-    topics = TopicNames(config.topic_prefix, {GLOBAL_MODEL: model_topic, MODEL_UPDATES: update_topic})
-    return open_transport(bootstrap_servers, embedded=embedded, topics=topics, name=name)
+    names = TopicNames(config.topic_prefix, dict(zip((GLOBAL_MODEL, MODEL_UPDATES), topics, strict=True)))
+    return open_transport(bootstrap_servers, embedded=embedded, topics=names, name=name)
 
 
 def new_run_dir(config: RunConfig) -> Path:

@@ -76,8 +76,7 @@ class FederatedClient:
             or connect(
                 bootstrap_servers,
                 config,
-                model_topic=model_topic,
-                update_topic=update_topic,
+                (model_topic, update_topic),
                 embedded=embedded,
                 name=f"client-{client_id}",
             ),

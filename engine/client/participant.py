@@ -33,6 +33,7 @@ _OUT_OF_STEP = (
     "too_stale",
     "round_full",
     "not_a_member",
+    "left_out",
 )
 """Reasons of a refusal that lie in the course of the run, not in the update."""
 

@@ -21,7 +21,7 @@ from engine.logger import get_server_logger, log_failure, setup_colored_logging
 from engine.server.checkpoint import read_checkpoint
 from engine.server.federated_server import FederatedServer
 from engine.training.factory import open_evaluator
-from engine.transport.base import TopicNames, Transport
+from engine.transport.base import GLOBAL_MODEL, MODEL_UPDATES, TopicNames, Transport
 from engine.transport.open import open_transport
 
 _log = get_server_logger()
@@ -55,7 +55,14 @@ def _serve(config: RunConfig, arguments: argparse.Namespace) -> int:
     if config.trainer != "null":
         write_partition(partition_table(config), arguments.run_dir / "partition.csv")
     server = FederatedServer(
-        config, arguments.run_dir, transport=transport, evaluator=evaluator, socket_path=arguments.socket
+        arguments.bootstrap_servers,
+        GLOBAL_MODEL,
+        MODEL_UPDATES,
+        config=config,
+        run_dir=arguments.run_dir,
+        transport=transport,
+        evaluator=evaluator,
+        socket_path=arguments.socket,
     )
     try:
         _log.info("the run is over: %s", server.start())

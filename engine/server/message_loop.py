@@ -1,6 +1,7 @@
 """One turn of the server: what clients, operators and the broker have brought, and what has to be said."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from engine import telemetry
@@ -27,6 +28,7 @@ from engine.server.server_channel import ServerChannel
 from engine.server.takeover import Takeover
 from engine.server.telemetry_handler import TelemetryHandler
 from engine.server.update_handler import UpdateHandler
+from engine.telemetry import UpdateId
 from engine.transport.base import (
     CONTROL,
     MODEL_UPDATES,
@@ -100,6 +102,8 @@ class MessageLoop:
         )
         self._publisher = Publisher(self._channel, self._journal, clock)
         self._needs_restoring = False
+        self._unread: deque[Record] = deque()
+        """What came in the last turn and was not looked at, as whoever took it had enough."""
         self._waiting = WaitingRoom()
         self._restore_members(takeover)
         self._positions, self._replay_end = takeover.positions, takeover.replay_end
@@ -149,6 +153,11 @@ class MessageLoop:
             raise RuntimeError("no round has been opened")
         return self._publisher.round
 
+    @property
+    def has_open_round(self) -> bool:
+        """Whether the newest round is not closed yet."""
+        return self._publisher.round is not None and not self._publisher.round.is_closed
+
     def open_round(self, current: Round) -> None:
         """Makes this the open round; it is announced once the model is out and old updates are read."""
         self._publisher.open_round(current)
@@ -176,6 +185,11 @@ class MessageLoop:
             self._updates.hold(arrival)
             reach("server.receipt_sent", update.round, first=self.flush)
 
+    def leave_out(self, current: Round, updates: Collection[UpdateId]) -> None:
+        """These were held and are not in the model: their clients need not keep them any longer."""
+        for update in updates:
+            self._updates.leave_out(update, current.contributions.pop(update).transfer)
+
     # --- listening
 
     def turn(self) -> Iterator[tuple[Arrival, ClientUpdate]]:
@@ -187,13 +201,15 @@ class MessageLoop:
         """
         self._keep_house()
         try:
-            records = self._transport.poll(_TURN_S)
+            if not self._unread:
+                self._unread.extend(self._transport.poll(_TURN_S))
         except BrokerReset:
             self._watch.note_reset()
             self._needs_restoring = True
             return
         yield from self._take_waiting()
-        for record in records:
+        while self._unread:
+            record = self._unread.popleft()
             if record.place.topic == MODEL_UPDATES:
                 yield from self._take(record)
             elif record.place.topic == TELEMETRY:

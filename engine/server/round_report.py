@@ -4,7 +4,29 @@ from engine import telemetry
 from engine.core.projection import cosines
 from engine.core.update import ClientUpdate
 from engine.server.checkpoint import RoundSummary
+from engine.server.intake import Arrival
 from engine.server.round import Contribution, Round
+
+
+def contribution(arrival: Arrival, update: ClientUpdate, *, at: float, scale: float) -> Contribution:
+    """What is remembered of an update that is held.
+
+    Args:
+        arrival: as it came.
+        update: what is in it.
+        at: when it was accepted: monotonic seconds.
+        scale: what its delta is multiplied by.
+    """
+    return Contribution(
+        transfer=arrival.header.transfer,
+        num_examples=update.num_examples,
+        metrics=update.metrics,
+        num_bytes=arrival.num_bytes,
+        codec=arrival.frame.metadata.codec,
+        accepted_at=at,
+        scale=scale,
+        train_s=arrival.train_s,
+    )
 
 
 def accepted(

@@ -48,9 +48,13 @@ def take_over(
     lock = _lock(run_dir / "server.lock")
     try:
         store = CheckpointStore(run_dir / "checkpoints")
-        checkpoint = _newest_or_first(store, config, evaluator, strategy)
+        newest = store.newest()
         seen_epoch, ends = _look_at_broker(transport, config.broker_timeout_s)
+        checkpoint = newest or _first_checkpoint(config, evaluator, strategy, ends, transport.incarnation)
+        if newest is None:
+            store.write(checkpoint)
         header = checkpoint.header
+        _check_run(header, config)
         return Takeover(
             lock=lock,
             store=store,
@@ -63,21 +67,6 @@ def take_over(
     except BaseException:  # raised again once the lock is let go
         os.close(lock)
         raise
-
-
-def _newest_or_first(
-    store: CheckpointStore, config: RunConfig, evaluator: Evaluator, strategy: Strategy
-) -> Checkpoint:
-    checkpoint = store.newest()
-    if checkpoint is None:
-        checkpoint = _first_checkpoint(config, evaluator, strategy)
-        store.write(checkpoint)
-    if checkpoint.header.run != config.run_id:
-        raise CheckpointError(
-            f"the checkpoints are of run {checkpoint.header.run!r}, not of {config.run_id!r}; "
-            "they were copied from elsewhere"
-        )
-    return checkpoint
 
 
 def _look_at_broker(transport: Transport, patience_s: float) -> tuple[int, Ends]:
@@ -106,7 +95,18 @@ def _safe_positions(header: CheckpointHeader, incarnation: str) -> dict[Place, i
     return {place: header.safe_offsets.get(str(place.partition), 0) for place in UPDATE_PLACES}
 
 
-def _first_checkpoint(config: RunConfig, evaluator: Evaluator, strategy: Strategy) -> Checkpoint:
+def _check_run(header: CheckpointHeader, config: RunConfig) -> None:
+    if header.run != config.run_id:
+        raise CheckpointError(
+            f"the checkpoints are of run {header.run!r}, not of {config.run_id!r}; "
+            "they were copied from elsewhere"
+        )
+
+
+def _first_checkpoint(
+    config: RunConfig, evaluator: Evaluator, strategy: Strategy, ends: Ends, incarnation: str
+) -> Checkpoint:
+    """The state before round 1. No update that is in the broker already can be for this run."""
     weights = evaluator.initial_weights()
     state = strategy.init(weights.layout)
     header = CheckpointHeader(
@@ -118,8 +118,8 @@ def _first_checkpoint(config: RunConfig, evaluator: Evaluator, strategy: Strateg
         accepted={},
         summary=RoundSummary(),
         members={},
-        incarnation="",
-        safe_offsets={},
+        incarnation=incarnation,
+        safe_offsets={str(place.partition): end for place, end in ends[MODEL_UPDATES].items()},
         strategy_arrays=tuple((name, array.size) for name, array in state.items()),
     )
     return Checkpoint(header, weights, state)

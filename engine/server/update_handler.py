@@ -11,9 +11,11 @@ from engine.server.intake import Arrival, Refusal, Repetition
 from engine.server.journal import Journal
 from engine.server.round import Round
 from engine.server.server_channel import ServerChannel
+from engine.telemetry import UpdateId
 from engine.transport.base import Record
 
 HELD = "held"
+LEFT_OUT = "left_out"
 _NO_FAULT = ("duplicate", "counted", "round_closed")
 """Reasons that are no news: an answer was lost, or came late."""
 _LONGEST_DETAIL = 300
@@ -70,13 +72,23 @@ class UpdateHandler:
             self._answer(header, refusal.error.reason)
         self._reject(refusal.record, client, round_number, refusal.error.reason, str(refusal.error))
 
+    def leave_out(self, update: UpdateId, transfer: str) -> None:
+        """A program that steps the server by itself has not aggregated it."""
+        self._say(update.round, update.client, transfer, LEFT_OUT)
+        self._journal.record(
+            telemetry.UpdateRejected(client=update.client, round=update.round, reason=LEFT_OUT)
+        )
+
     def _answer(self, header: TransferHeader, verdict: str) -> None:
+        self._say(header.round, header.client, header.transfer, verdict)
+
+    def _say(self, round_number: int, client: str, transfer: str, verdict: str) -> None:
         receipt = Receipt(
             run=self._channel.run,
             epoch=self._channel.epoch,
-            round=header.round,
-            client=header.client,
-            transfer=header.transfer,
+            round=round_number,
+            client=client,
+            transfer=transfer,
             verdict=verdict,
         )
         self._channel.say(receipt)

@@ -215,8 +215,11 @@ class Federation:
 
     def start_server(self, evaluator=None, transport=None, **options) -> RunningServer:
         server = FederatedServer(
-            self.config,
-            self.run_dir,
+            "memory://",
+            GLOBAL_MODEL,
+            MODEL_UPDATES,
+            config=self.config,
+            run_dir=self.run_dir,
             transport=transport or MemoryTransport(self.broker),
             evaluator=evaluator or open_evaluator(self.config),
             clock=self.clock,

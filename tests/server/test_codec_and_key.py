@@ -31,10 +31,13 @@ def start_client(run, client):
     """A client in a thread of its own."""
     part = int(client) - 1
     made = FederatedClient(
-        run.config,
+        "memory://",
+        MODEL_UPDATES,
+        GLOBAL_MODEL,
         client,
+        config=run.config,
         transport=MemoryTransport(run.broker),
-        open_trainer=lambda _: NullTrainer(run.config, part=part),
+        open_trainer=lambda *_: NullTrainer(run.config, part=part),
         part=part,
     )
     thread = threading.Thread(target=made.start, name=f"client {client}", daemon=True)
