@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from engine.config import RunConfig
+from engine.errors import RunDirectoryError
 from engine.transport.base import GLOBAL_MODEL, MODEL_UPDATES, TopicNames, Transport
 from engine.transport.open import open_transport
 
@@ -71,13 +72,16 @@ def connect(
     return open_transport(bootstrap_servers, embedded=embedded, topics=names, name=name)
 
 
-def new_run_dir(config: RunConfig) -> Path:
-    """Makes a directory of its own for a run, in `runs_dir`; its name begins with the time (UTC).
+def make_run_dir(chosen: Path | None, config: RunConfig) -> Path:
+    """The directory of a run; for None a new one in `runs_dir`, whose name begins with the time (UTC).
 
     Raises:
-        OSError: it cannot be made.
+        RunDirectoryError: it cannot be made.
     """
     name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-    path = Path(config.runs_dir) / name
-    path.mkdir(parents=True)
+    path = Path(config.runs_dir) / name if chosen is None else chosen
+    try:
+        path.mkdir(parents=True, exist_ok=chosen is not None)
+    except OSError as error:
+        raise RunDirectoryError(f"{path}: {error.strerror}") from error
     return path

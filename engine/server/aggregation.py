@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from engine.config import Mode
 from engine.core.exact_sum import ExactSum
 from engine.core.update import ClientUpdate
 from engine.core.weights import Weights
@@ -26,21 +27,22 @@ class Aggregator:
     """Holds one sum, however many updates there are; their order changes nothing.
 
     Args:
+        mode: with `buffered`, what is stale weighs less.
         strategy: makes the step.
         size: values in the model.
         clock: monotonic seconds.
     """
 
-    def __init__(self, strategy: Strategy, size: int, clock: Callable[[], float]) -> None:
-        self._strategy, self._clock = strategy, clock
+    def __init__(self, mode: Mode, strategy: Strategy, size: int, clock: Callable[[], float]) -> None:
+        self._is_buffered, self._strategy, self._clock = mode == "buffered", strategy, clock
         self._sum, self._added = ExactSum(size), set[UpdateId]()
 
-    def add_up(self, updates: Iterable[ClientUpdate], scale: Callable[[ClientUpdate], float]) -> None:
-        """Adds all of them, and nothing that was added before.
+    def scale(self, update: ClientUpdate, round_number: int) -> float:
+        """What an update's delta is multiplied by in the sum of this round."""
+        return staleness_scale(round_number - update.round) if self._is_buffered else 1.0
 
-        Args:
-            updates: taken one by one.
-            scale: what a delta is multiplied by.
+    def add_up(self, updates: Iterable[ClientUpdate], round_number: int) -> None:
+        """Adds all of them up, one by one, and nothing that was added before.
 
         Raises:
             OutOfRange: a delta that the exact sum cannot hold.
@@ -48,7 +50,7 @@ class Aggregator:
         self._sum.reset()
         self._added.clear()
         for update in updates:
-            self._sum.add(update.delta, update.num_examples, scale(update))
+            self._sum.add(update.delta, update.num_examples, self.scale(update, round_number))
             self._added.add(update.id)
 
     def step(self, base: Weights, state: StrategyState) -> Step:
@@ -59,9 +61,5 @@ class Aggregator:
         """
         started = self._clock()
         state, vector = self._strategy.apply(state, base.vector, self._sum.mean(), base.layout)
-        return Step(Weights(base.layout, vector), state, frozenset(self._added), self._clock() - started)
-
-
-def scale_of(update: ClientUpdate, round_number: int, mode: str) -> float:
-    """What an update's delta is multiplied by in the sum of a round: with `buffered`, for its staleness."""
-    return staleness_scale(round_number - update.round) if mode == "buffered" else 1.0
+        seconds = self._clock() - started
+        return Step(Weights(base.layout, vector), state, frozenset(self._added), seconds)

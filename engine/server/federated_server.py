@@ -20,18 +20,18 @@ from engine.core.update import ClientUpdate
 from engine.core.weights import Weights
 from engine.data.dataset import Dataset
 from engine.data.user import Data, data_function
-from engine.errors import ConfigError, TooFewClients
-from engine.library import complete_config, connect, new_run_dir, with_rules
+from engine.errors import ConfigError
+from engine.library import complete_config, connect, make_run_dir, with_rules
 from engine.protocol import messages
-from engine.server.aggregation import Aggregator, Step, scale_of
-from engine.server.checkpoint import CheckpointHeader, read_checkpoint
+from engine.server.aggregation import Aggregator, Step
+from engine.server.checkpoint import read_checkpoint
 from engine.server.commit import RoundCommitter
 from engine.server.counted import CountedUpdates
 from engine.server.finisher import Finisher
 from engine.server.intake import Arrival
 from engine.server.message_loop import MessageLoop
 from engine.server.metrics import ServerMetrics, rewrite_rows
-from engine.server.planning import RoundPlanner
+from engine.server.planning import RoundPlanner, require_reachable
 from engine.server.round import MOST_COMPARED
 from engine.server.round_report import contribution
 from engine.server.takeover import take_over
@@ -103,22 +103,20 @@ class FederatedServer:
                 data=data_function(data),
             )
             self._knows_parts = not isinstance(data, Dataset)
-            self.run_dir = run_dir or new_run_dir(config)
-            self.run_dir.mkdir(parents=True, exist_ok=True)
+            self.run_dir = make_run_dir(run_dir, config)
             self._adopt(config)
             undo.pop_all()
 
     def _adopt(self, config: RunConfig) -> None:
         """Takes the run over as its directory has it."""
-        self.metrics, strategy = ServerMetrics(), open_strategy(config.strategy)
-        takeover = take_over(config, self.run_dir, self._transport, self._evaluator, strategy)
+        self.metrics, self._strategy = ServerMetrics(), open_strategy(config.strategy)
+        takeover = take_over(config, self.run_dir, self._transport, self._evaluator, self._strategy)
         self._takeover, self._lock, self._journal = takeover, takeover.lock, takeover.journal
         header = takeover.checkpoint.header
         self._weights, self._digest = takeover.checkpoint.weights, header.digest
         self._strategy_state = takeover.checkpoint.strategy_state
         self._rounds_done = header.round
         rewrite_rows(self.run_dir / "metrics.csv", self.run_dir / "events.jsonl")
-        self._aggregator = Aggregator(strategy, self._weights.layout.size, self._clock)
         self._step: Step | None = None
         self._last_tick: float | None = None
         self._has_begun = False
@@ -127,6 +125,8 @@ class FederatedServer:
     def _set_up(self, config: RunConfig) -> None:
         """What works by the configuration; `start` may change it before anything is said."""
         self.config = config
+        size = self._weights.layout.size
+        self._aggregator = Aggregator(config.mode, self._strategy, size, self._clock)
         counted = CountedUpdates(config.max_staleness, self._takeover.checkpoint.header.counted)
         self._loop = MessageLoop(
             config,
@@ -186,7 +186,11 @@ class FederatedServer:
             min_updates_per_aggregation=min_updates_per_aggregation,
         )
         if config != self.config:
-            self._change(config)
+            if self._has_begun:
+                raise ConfigError("start: the run has begun; its rules come with `config`, or `start` alone")
+            self._finisher.close()
+            self._loop.operators.close()
+            self._set_up(config)
         self._begin()
         while not (reason := self._reason_to_end()):
             self._run_round()
@@ -213,20 +217,12 @@ class FederatedServer:
         self._journal.close()
         os.close(self._lock)
 
-    def _change(self, config: RunConfig) -> None:
-        if self._has_begun:
-            raise ConfigError("start: the run has begun; its rules come with `config`, or the first `start`")
-        self._finisher.close()
-        self._loop.operators.close()
-        self._set_up(config)
-
     def _begin(self) -> None:
         """Says that this server leads now, and publishes the model it found. Once."""
         if self._has_begun:
             return
-        self._has_begun, self._started_at = True, self._clock()
-        minutes, history = self.config.duration_minutes, self._journal.history
-        self._end_at = math.inf if minutes is None else self._started_at + 60 * minutes
+        self._has_begun, history = True, self._journal.history
+        self._end_at = self._clock() + 60 * (self.config.duration_minutes or math.inf)
         self._planner = RoundPlanner(
             self.config,
             history,
@@ -237,14 +233,12 @@ class FederatedServer:
         header, self._epoch = self._takeover.checkpoint.header, self._takeover.epoch
         del self._takeover  # and with it the first model
         self._loop.announce_takeover(self._rounds_done, self._weights, self._digest)
-        if self._rounds_done > history.finished:
-            self._complete(header)
-
-    def _complete(self, header: CheckpointHeader) -> None:
-        """Does what the newest checkpoint implies and an earlier server did not live to do."""
-        if self._journal.history.closed < header.round:
-            self._committer.say_closed(header.round, header.accepted, header.digest)
-        self._finisher.submit(header.round, header.summary, header.digest, self._weights.vector)
+        if (
+            self._rounds_done > history.finished
+        ):  # an earlier server did not live to do the rest of that round
+            if self._rounds_done > history.closed:
+                self._committer.say_closed(header.round, header.accepted, header.digest)
+            self._finisher.submit(header.round, header.summary, header.digest, self._weights.vector)
 
     def _reason_to_end(self) -> str:
         if self.config.round_limit is not None and self._rounds_done >= self.config.round_limit:
@@ -268,9 +262,9 @@ class FederatedServer:
             self._loop.recycle_broker_if_large(self._idle)
         if not self._open_round():
             return
-        self._add_up(self.receive_model_updates())
-        if self._loop.the_round().has_enough:
-            self._step = self._make_step()
+        self._aggregator.add_up(self.receive_model_updates(), self._rounds_done + 1)
+        if self._loop.the_round().has_enough:  # or else it was cut short
+            self._make_step()
             self.send_global_model()
 
     def _open_round(self) -> bool:
@@ -317,11 +311,7 @@ class FederatedServer:
             self._finisher.poll()
             if self._clock() >= give_up_at or self._is_cut_short():
                 return
-            if not current.is_reachable():
-                raise TooFewClients(
-                    f"round {current.number} can no longer reach {max(1, current.required)} updates: "
-                    f"of its {len(current.cohort)} clients {len(current.waited_for())} are left"
-                )
+            require_reachable(current)
 
     def aggregate_model_updates(self, updates: Iterable[ClientUpdate]) -> Weights:
         """The next global model: the strategy's step along the mean delta, weighted by examples.
@@ -335,9 +325,8 @@ class FederatedServer:
         Raises:
             OutOfRange: there are none, or a delta is beyond what the exact sum can hold.
         """
-        self._add_up(updates)
-        self._step = self._make_step()
-        return self._step.weights
+        self._aggregator.add_up(updates, self._rounds_done + 1)
+        return self._make_step().weights
 
     def send_global_model(self) -> None:
         """Publishes the current model, and after it its manifest.
@@ -352,8 +341,13 @@ class FederatedServer:
         if self._step is not None:
             self._close_round(self._step)
         elif self._has_begun:
-            self._publish()
+            self._loop.publish_model(self._weights, self._digest, self._rounds_done)
         self._begin()
+
+    def _make_step(self) -> Step:
+        self._step = self._aggregator.step(self._weights, self._strategy_state)
+        self.metrics.aggregation_times.append(self._step.seconds)
+        return self._step
 
     def _is_cut_short(self) -> bool:
         """In `timed` and `buffered`, where a round may never close: the run is to end."""
@@ -362,24 +356,14 @@ class FederatedServer:
 
     def _hold(self, arrival: Arrival, update: ClientUpdate) -> None:
         current = self._loop.the_round()
+        scale = self._aggregator.scale(update, current.number)
         norm = float(np.linalg.norm(update.delta))
-        held = contribution(arrival, update, at=self._clock(), scale=self._scale(update))
+        held = contribution(arrival, update, at=self._clock(), scale=scale)
         current.contributions[update.id] = held
         self.metrics.client_updates.append((update.round, update.client, update.num_examples, norm))
         self._loop.acknowledge(arrival, update, held, norm)
         if len(current.cohort) <= MOST_COMPARED:  # two passes over the delta for which no client has to wait
             current.sketches[update.client] = sketch(update.delta, self.config.seed)
-
-    def _scale(self, update: ClientUpdate) -> float:
-        return scale_of(update, self._rounds_done + 1, self.config.mode)
-
-    def _add_up(self, updates: Iterable[ClientUpdate]) -> None:
-        self._aggregator.add_up(updates, self._scale)
-
-    def _make_step(self) -> Step:
-        step = self._aggregator.step(self._weights, self._strategy_state)
-        self.metrics.aggregation_times.append(step.seconds)
-        return step
 
     def _close_round(self, step: Step) -> None:
         current = self._loop.the_round()
@@ -396,15 +380,12 @@ class FederatedServer:
         self._rounds_done, self._step = current.number, None
         self.metrics.update_counts.append(len(current.contributions))
         started = self._clock()
-        self._publish()
+        self._loop.publish_model(self._weights, self._digest, self._rounds_done)
         summary.parts["publishing"] = self._clock() - started
         self.metrics.note_weights(
             self._weights.vector
         )  # a pass over the model for which no client has to wait
         self._finisher.submit(current.number, summary, digest, self._weights.vector)
-
-    def _publish(self) -> None:
-        self._loop.publish_model(self._weights, self._digest, self._rounds_done)
 
     def _await_evaluation(self) -> None:
         while self._finisher.is_busy:

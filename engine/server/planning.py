@@ -83,3 +83,16 @@ class RoundPlanner:
         """Before round 1: until all `--clients` have joined, or the start timeout."""
         is_before = self._is_fresh and self._history.opened is None
         return is_before and self._clock() < self._patient_until and self._loop.is_somebody_awaited()
+
+
+def require_reachable(current: Round) -> None:
+    """Makes sure that an open round can still close.
+
+    Raises:
+        TooFewClients: so many left that it never can.
+    """
+    if not current.is_reachable():
+        raise TooFewClients(
+            f"round {current.number} can no longer reach {max(1, current.required)} updates: "
+            f"of its {len(current.cohort)} clients {len(current.waited_for())} are left"
+        )
