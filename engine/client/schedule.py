@@ -78,7 +78,7 @@ class RoundByRound:
         self._client, self._outbox = client, outbox
         self.interval_s: float | None = None
         self._opened: messages.RoundOpened | None = None
-        self._is_new = False
+        self._takes_part = self._is_new = False
         self._held_round = 0
         """The newest round of which the server has said that it holds this client's update."""
 
@@ -95,6 +95,7 @@ class RoundByRound:
 
     def note_opened(self, opened: messages.RoundOpened) -> None:
         self._opened, self._is_new = opened, True
+        self._takes_part = self._client in opened.cohort
 
     def note_closed(self, closed: messages.RoundClosed) -> None:
         self._outbox.forget_until(closed.round)
@@ -114,7 +115,7 @@ class RoundByRound:
     def assignment(self, *, has_model: Callable[[str], bool], is_training: bool) -> Assignment | None:
         """See `Schedule.assignment`."""
         opened = self._opened
-        if opened is None or self._client not in opened.cohort:
+        if opened is None or not self._takes_part:
             return None
         is_new, self._is_new = self._is_new, False
         if is_new and self._held_round == opened.round and self._client not in opened.held:
@@ -154,7 +155,7 @@ class OwnPace:
         self._client, self._outbox, self._clock = client, outbox, clock
         self._pace = Pace(config)
         self._opened: messages.RoundOpened | None = None
-        self._is_unsure = False
+        self._takes_part = self._is_unsure = False
         """Whether the server may have lost what it held."""
         self._trained_for = 0
         self._repeats = 0
@@ -175,7 +176,7 @@ class OwnPace:
         if opened.round != self._trained_for:
             self._trained_for, self._repeats = opened.round, 0
         self._pace.note_opened(opened.interval_s)
-        self._opened = opened
+        self._opened, self._takes_part = opened, self._client in opened.cohort
 
     def note_closed(self, closed: messages.RoundClosed) -> None:
         self._outbox.forget(closed.accepted)
@@ -198,7 +199,7 @@ class OwnPace:
         # A server that has not taken the last one yet would only see the next grow stale as well.
         has_room = self._outbox.num_kept < MAX_KEPT_UPDATES and not self._outbox.is_waiting
         is_due = has_room and not is_training and self._pace.is_due(self._clock())
-        if not is_due or self._client not in opened.cohort or not has_model(opened.base):
+        if not is_due or not self._takes_part or not has_model(opened.base):
             return None
         self._pace.note_start(self._clock())
         self._repeats += 1
