@@ -30,14 +30,14 @@ class AddClient(Request, frozen=True, tag="add-client"):
 
 
 class KillClient(Request, frozen=True, tag="kill-client"):
-    """End a client for good: TERM, or at once KILL."""
+    """End a client for good: TERM, or at once KILL. A process that it shares with others goes on."""
 
     client: str
     hard: bool = False
 
 
 class RestartClient(Request, frozen=True, tag="restart-client"):
-    """Start a client anew, whatever has become of it."""
+    """Start a client anew, whatever has become of it, and with it whoever shares its process."""
 
     client: str
 
