@@ -27,6 +27,9 @@ CODECS = ("none", "shuffle+zstd")
 DEFAULT_ROUNDS = 5
 DEFAULT_INTERVAL_S = 10.0
 
+MIN_INTERVAL_S, MAX_INTERVAL_S = 0.001, 10**9
+"""Seconds between two ticks of a clock: at least what one can tell apart, at most what one lives to see."""
+
 MAX_KEPT_UPDATES = 4
 """Updates of one client that are in no checkpoint yet: it keeps them all, and trains on below this number."""
 
@@ -44,6 +47,7 @@ PositiveInt = Annotated[int, Meta(ge=1)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 NonNegativeFloat = Annotated[float, Meta(ge=0)]
+Interval = Annotated[float, Meta(ge=MIN_INTERVAL_S, le=MAX_INTERVAL_S)]
 NonNegativeInt = Annotated[int, Meta(ge=0)]
 
 Mode = Literal["sync", "timed", "buffered"]
@@ -85,12 +89,12 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """With `sync`: updates that a round wants; their clients are drawn with the seed. The default is all."""
     over_selection: Annotated[float, Meta(ge=1, le=10)] = 1.0
     """With `clients_per_round`: so many times more clients train; the first that are wanted are taken."""
-    aggregation_interval_seconds: PositiveFloat | None = None
+    aggregation_interval_seconds: Interval | None = None
     """With `timed`: seconds from one aggregation to the next; the default is 10."""
     min_updates_per_aggregation: PositiveInt | None = None
     """With `timed`: updates without which none takes place. With `buffered`: updates that make one take
     place. The default is half of the clients, at least one."""
-    training_interval_seconds: NonNegativeFloat = 0.0
+    training_interval_seconds: Annotated[float, Meta(ge=0, le=MAX_INTERVAL_S)] = 0.0
     """With `timed` and `buffered`: least seconds from a client's training to its next."""
     max_staleness: Annotated[int, Meta(ge=1, le=MAX_STALENESS)] = 50
     """With `timed` and `buffered`: rounds by which an update's base may be behind."""
@@ -254,6 +258,12 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             for key in self.__struct_fields__
             if isinstance(value := getattr(self, key), float) and not math.isfinite(value)
         ]
+        if self.num_parts > MAX_TOTAL_EXAMPLES:
+            key = "clients" if self.parts is None else "parts"
+            problems.append(
+                f"{key} = {self.num_parts}: a round weighs at most {MAX_TOTAL_EXAMPLES} examples, "
+                "and a part has at least one"
+            )
         if self.clients > self.num_parts:
             problems.append(f"clients = {self.clients} do not fit parts = {self.num_parts}; raise parts")
         if self.adapt and self.init_from is None:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from engine import untrusted_json
-from engine.config import Mode
+from engine.config import MAX_INTERVAL_S, Mode
 from engine.errors import MessageInvalid
 from engine.protocol import MAX_RECORD_BYTES
 
@@ -161,7 +161,7 @@ class Heartbeat(TelemetryMessage, frozen=True, tag="heartbeat"):
     state: Words
     """One of `CLIENT_STATES`."""
     round: int | None
-    interval_s: Annotated[float, Meta(ge=0, le=1e9)] | None = None
+    interval_s: Annotated[float, Meta(ge=0, le=MAX_INTERVAL_S)] | None = None
     """Seconds from the start of a training to the next, as it wants it now; None in `sync`."""
 
 

@@ -4,7 +4,7 @@ import math
 
 from engine import telemetry
 from engine.commands import Answer, SetRound
-from engine.config import MAX_KEPT_UPDATES, MODES_OF_KEY, RunConfig
+from engine.config import MAX_INTERVAL_S, MAX_KEPT_UPDATES, MIN_INTERVAL_S, MODES_OF_KEY, RunConfig
 from engine.server.closing import ClosingRule, OnInterval, WaitForCohort, WhenFull
 from engine.server.journal import Journal
 from engine.server.round import Round
@@ -59,14 +59,20 @@ class Rules:
 
     def _why_impossible(self, command: SetRound) -> str:
         mode, parts = self._config.mode, self._config.num_parts
+        limits: dict[str, tuple[float, float]] = {
+            "quorum": (1, parts),
+            "min_updates_per_aggregation": (1, MAX_KEPT_UPDATES * parts),
+            "aggregation_interval_seconds": (MIN_INTERVAL_S, MAX_INTERVAL_S),
+        }
         for key in _RULES:
             value, is_asked = getattr(command, key), key in command.clear
             if (value is not None or is_asked) and mode not in MODES_OF_KEY[key]:
                 return f"{key} belongs to mode {' or '.join(MODES_OF_KEY[key])}; this run's is {mode}"
-            most = {"quorum": parts, "min_updates_per_aggregation": MAX_KEPT_UPDATES * parts}.get(key)
-            if value is not None and most is not None and not 1 <= value <= most:
-                return f"{key} must be from 1 to {most}"
-            if value is not None and not 0 < value < math.inf:
+            if value is None:
+                continue
+            if key in limits and not limits[key][0] <= value <= limits[key][1]:
+                return f"{key} must be from {limits[key][0]} to {limits[key][1]}"
+            if not 0 < value < math.inf:
                 return f"{key} must be above 0"
         return ""
 

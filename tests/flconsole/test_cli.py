@@ -224,6 +224,7 @@ def test_a_run_that_has_ended_cannot_be_changed(call, run_dir, command):
         "quorum=two",
         "deadline_s=-1",
         "aggregation_interval_seconds=none",
+        "aggregation_interval_seconds=1e308",
         "min_updates_per_aggregation=0",
         "clear=quorum",
     ],

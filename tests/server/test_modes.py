@@ -234,7 +234,16 @@ def test_interval_and_minimum_are_changed_while_it_runs(timed, begin):
     assert run.clients[0].wait_for(RoundOpened, round=2).interval_s == 2.5
 
 
-@pytest.mark.parametrize("change", [{"quorum": 2}, {"deadline_s": 3.0}, {"min_updates_per_aggregation": 13}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"quorum": 2},
+        {"deadline_s": 3.0},
+        {"min_updates_per_aggregation": 13},
+        {"aggregation_interval_seconds": 5e-324},
+        {"aggregation_interval_seconds": 1e308},
+    ],
+)
 def test_a_rule_of_another_mode_or_out_of_reach_is_refused(timed, begin, change):
     run = begin(timed())
     answer = run.ask(SetRound(**change))
