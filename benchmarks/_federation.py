@@ -101,9 +101,13 @@ class Federation:
 
     def kill(self, name: str) -> float:
         """Ends a process with SIGKILL; returns the wall-clock time of it."""
-        pid = [e.pid for _, e in self.events(telemetry.ProcessStarted) if e.name == name][-1]
-        os.kill(pid, signal.SIGKILL)
+        os.kill(self.pids()[name], signal.SIGKILL)
         return time.time()
+
+    def pids(self) -> dict[str, int]:
+        """Process name -> pid, of the newest of each name."""
+        started = [event for _, event in self.events_of("processes", telemetry.ProcessStarted)]
+        return {"supervisor": self.process.pid} | {event.name: event.pid for event in started}
 
     def processes(self) -> list[psutil.Process]:
         """Every process of the run."""

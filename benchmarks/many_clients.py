@@ -46,7 +46,7 @@ def _measure(clients: int) -> Measured:
     options = ("--trainer=null", "--dataset=digits", "--model=lenet", "--eval-every=1000")
     with Federation(*options, f"--clients={clients}", shared, "--rounds=100000") as federation:
         federation.wait_for_round(ROUNDS + 1)
-        memory = {name: _private(pid) for name, pid in _pids(federation).items()}
+        memory = {name: _private(pid) for name, pid in federation.pids().items()}
         opened = [ts for ts, _ in federation.events(telemetry.RoundOpened)]
     gaps = [after - before for before, after in itertools.pairwise(opened[1:])]
     return Measured(
@@ -56,11 +56,6 @@ def _measure(clients: int) -> Measured:
         client_process=max(size for name, size in memory.items() if name.startswith("client")),
         broker=memory["broker"],
     )
-
-
-def _pids(federation: Federation) -> dict[str, int]:
-    """Process name -> pid, of the newest of each name."""
-    return {event.name: event.pid for _, event in federation.events(telemetry.ProcessStarted)}
 
 
 def _private(pid: int) -> float:

@@ -103,8 +103,8 @@ def _rows_of_updates(mode: str, found: Audit) -> list[Row]:
 
 def _by_pid(federation: Federation, shares: Mapping[str, float]) -> dict[int, float]:
     """Pid -> share, of the clients that are to be slowed down."""
-    pids = {event.client: event.pid for _, event in federation.events(telemetry.ProcessStarted)}
-    return {pids[client]: share for client, share in shares.items() if share < 1}
+    pids = federation.pids()
+    return {pids[f"client-{client}"]: share for client, share in shares.items() if share < 1}
 
 
 # --- buffered against sync

@@ -81,19 +81,13 @@ def _watch(federation: Federation) -> Iterator[Seen]:
     while federation.process.poll() is None:
         time.sleep(EVERY_S)
         rounds, size = _rounds(federation.run_dir), _size(federation.run_dir)
-        for name, pid in _names(federation).items():
+        for name, pid in federation.pids().items():
             try:
                 look = _look(name, psutil.Process(pid), rounds, size)
             except psutil.NoSuchProcess:
                 continue  # a broker that was recycled, or the end
             if look.resident:  # a process that has ended and was not reaped yet has none
                 yield look
-
-
-def _names(federation: Federation) -> dict[str, int]:
-    """Process name -> pid, of the newest of each name."""
-    started = [event for _, event in federation.events_of("processes", telemetry.ProcessStarted)]
-    return {"supervisor": federation.process.pid} | {event.name: event.pid for event in started}
 
 
 def _look(name: str, process: psutil.Process, rounds: int, run_dir: int) -> Seen:
