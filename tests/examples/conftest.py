@@ -2,11 +2,17 @@
 
 import importlib
 import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from engine.broker.embedded import wait_until_ready
 from engine.config import RunConfig
+from engine.loopback import HOST, free_port
 from engine.training.factory import open_evaluator, open_trainers
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -38,3 +44,27 @@ def learn():
         return accuracies
 
     return rounds_of
+
+
+@pytest.fixture(scope="module")
+def embedded_address() -> Iterator[str]:
+    """Of `python -m engine.broker`."""
+    port = free_port()
+    command = [sys.executable, "-m", "engine.broker", "--port", str(port)]
+    process = subprocess.Popen([*command, "--cluster-id", uuid.uuid4().hex, "--parent", str(os.getpid())])
+    wait_until_ready(port, 15.0)
+    yield f"{HOST}:{port}"
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def memory_address() -> str:
+    return f"memory://{uuid.uuid4().hex}"
+
+
+@pytest.fixture(params=["memory", pytest.param("embedded", marks=pytest.mark.broker)])
+def meeting(request: pytest.FixtureRequest) -> dict[str, object]:
+    """`bootstrap_servers` and `embedded`, each in turn."""
+    address = request.getfixturevalue(f"{request.param}_address")
+    return {"bootstrap_servers": address, "embedded": request.param == "embedded"}
