@@ -9,6 +9,8 @@ from engine.core.update import TrainingMetrics
 from engine.server.closing import ClosingRule
 from engine.telemetry import UpdateId
 
+_ROUNDING = 1e-6
+"""Share of an interval: a round that closes at the tick itself must not count from the one before."""
 MOST_COMPARED = 32
 """Clients of a cohort whose deltas are compared, pair by pair."""
 
@@ -101,7 +103,7 @@ class Round:
         interval_s = self.rule.interval_s
         if interval_s is None:
             return None
-        return self.ticks_from + interval_s * ((now - self.ticks_from) // interval_s)
+        return self.ticks_from + interval_s * math.floor((now - self.ticks_from) / interval_s + _ROUNDING)
 
     def accepted_at(self, number: int) -> float:
         """When the update came that made the count `number`: monotonic seconds."""

@@ -1,7 +1,7 @@
 """When a round of `timed`, of `buffered`, or of `sync` with more clients than wanted may close."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.config import MAX_KEPT_UPDATES
@@ -92,6 +92,7 @@ def test_a_round_that_nobody_has_been_told_of_does_not_close(last_tick):
     since_tick=st.none() | st.floats(0, 1),
     looked_after=st.floats(0, 1000),
 )
+@example(interval=0.1, minimum=1, waits=[0.0], since_tick=None, looked_after=0.1)
 def test_it_closes_on_the_grid_and_only_with_the_minimum(interval, minimum, waits, since_tick, looked_after):
     last_tick = None if since_tick is None else OPENED_AT - since_tick * interval
     current = open_round(
