@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -90,6 +91,39 @@ def test_every_method_of_the_table_exists():
         if not hasattr(getattr(importlib.import_module(NAMES[owner]), owner), method)
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("owner", ["FederatedServer", "FederatedClient"])
+def test_no_method_is_missing_from_the_table(owner):
+    cls = getattr(importlib.import_module(NAMES[owner]), owner)
+    public = {name for name in vars(cls) if not name.startswith("_")} - {"metrics", "config"}
+
+    assert public == {method for who, method in METHODS if who == owner}
+
+
+@pytest.mark.parametrize(
+    ("name", "positional"),
+    [
+        ("FederatedServer", ["bootstrap_servers", "model_topic", "update_topic"]),
+        (
+            "FederatedServer.start",
+            ["duration_minutes", "aggregation_interval_seconds", "min_updates_per_aggregation"],
+        ),
+        ("FederatedServer.receive_model_updates", ["max_updates", "timeout_ms"]),
+        ("FederatedServer.aggregate_model_updates", ["updates"]),
+        ("FederatedClient", ["bootstrap_servers", "update_topic", "model_topic", "client_id"]),
+        ("FederatedClient.start", ["duration_minutes", "training_interval_seconds"]),
+        ("FederatedClient.train_local_model", ["global_weights"]),
+        ("FederatedClient.send_model_update", ["weights"]),
+    ],
+)
+def test_positional_arguments_are_those_of_the_specification(name, positional):
+    owner, _, method = name.partition(".")
+    found = getattr(importlib.import_module(NAMES[owner]), owner)
+    parameters = inspect.signature(getattr(found, method) if method else found).parameters.values()
+
+    by_position = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert [one for one in by_position if one != "self"] == positional
 
 
 def test_the_metrics_have_the_names_of_the_table():
