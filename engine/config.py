@@ -56,9 +56,11 @@ MODES_OF_KEY = {
     "quorum": ("sync",),
     "deadline_s": ("sync",),
     "clients_per_round": ("sync",),
+    "over_selection": ("sync",),
     "aggregation_interval_seconds": ("timed",),
     "min_updates_per_aggregation": ("timed", "buffered"),
     "training_interval_seconds": ("timed", "buffered"),
+    "max_staleness": ("timed", "buffered"),
 }
 """Keys that mean nothing in another mode."""
 
@@ -275,10 +277,11 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return problems
 
     def _mode_problems(self) -> list[str]:
+        defaults = {field.name: field.default for field in msgspec.structs.fields(self)}
         problems = [
             f"{key} belongs to mode = {' or '.join(map(repr, modes))}; this run's is {self.mode!r}"
             for key, modes in MODES_OF_KEY.items()
-            if self.mode not in modes and getattr(self, key)
+            if self.mode not in modes and getattr(self, key) != defaults[key]
         ]
         if self.over_selection > 1 and self.clients_per_round is None:
             problems.append("over_selection needs clients_per_round: so many times more than those train")

@@ -63,6 +63,8 @@ def test_an_unknown_key_like_no_other_is_answered_with_all_names():
         ({"mode": "timed", "aggregation_interval_seconds": 1e308}, "<= 1000000000.0"),
         ({"mode": "timed", "aggregation_interval_seconds": 5e-324}, ">= 0.001"),
         ({"mode": "buffered", "training_interval_seconds": 1e308}, "<= 1000000000.0"),
+        ({"max_staleness": 5}, "max_staleness belongs to mode = 'timed' or 'buffered'; this run's is 'sync'"),
+        ({"mode": "timed", "over_selection": 1.5}, "over_selection belongs to mode = 'sync'"),
         ({"adapt": True}, "adapt needs init_from"),
         ({"threads": 2, "jit": True}, "threads = 1"),
         ({"rounds": 0}, ">= 1"),
