@@ -233,9 +233,7 @@ class FederatedServer:
         header, self._epoch = self._takeover.checkpoint.header, self._takeover.epoch
         del self._takeover  # and with it the first model
         self._loop.announce_takeover(self._rounds_done, self._weights, self._digest)
-        if (
-            self._rounds_done > history.finished
-        ):  # an earlier server did not live to do the rest of that round
+        if self._rounds_done > history.finished:  # an earlier server did not live to do the rest
             if self._rounds_done > history.closed:
                 self._committer.say_closed(header.round, header.accepted, header.digest)
             self._finisher.submit(header.round, header.summary, header.digest, self._weights.vector)
@@ -382,9 +380,7 @@ class FederatedServer:
         started = self._clock()
         self._loop.publish_model(self._weights, self._digest, self._rounds_done)
         summary.parts["publishing"] = self._clock() - started
-        self.metrics.note_weights(
-            self._weights.vector
-        )  # a pass over the model for which no client has to wait
+        self.metrics.note_weights(self._weights.vector)  # a pass for which no client has to wait
         self._finisher.submit(current.number, summary, digest, self._weights.vector)
 
     def _await_evaluation(self) -> None:
