@@ -1,6 +1,5 @@
 """When a client trains, and what it sends again: with the rounds in `sync`, else at its own pace."""
 
-
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
