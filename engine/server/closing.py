@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.config import MAX_KEPT_UPDATES
-
 
 class Standing(Protocol):
     """What a rule looks at: see `engine.server.round.Round`."""
@@ -30,6 +28,8 @@ class Standing(Protocol):
     def waited_for(self) -> Sequence[str]: ...
 
     def missing(self) -> Sequence[str]: ...
+
+    def num_possible(self) -> int: ...
 
 
 class ClosingRule(Protocol):
@@ -70,7 +70,7 @@ class WaitForCohort:
     quorum: int | None = None
     """As configured; None means everyone, or anyone once a deadline has passed."""
     deadline_s: float | None = None
-    """Seconds from the newest announcement."""
+    """Seconds from the announcement."""
     goal: int | None = None
     """Updates that are enough, where the cohort is larger than wanted."""
     interval_s: None = None
@@ -127,7 +127,7 @@ class OnInterval:
 
     def is_reachable(self, standing: Standing) -> bool:
         """See `ClosingRule.is_reachable`."""
-        return _can_still_reach(self.minimum, standing)
+        return standing.num_possible() >= self.minimum
 
     def _closing_tick(self, standing: Standing) -> float:
         """The first tick after the opening that is not before the minimum was there."""
@@ -158,13 +158,9 @@ class WhenFull:
 
     def is_reachable(self, standing: Standing) -> bool:
         """See `ClosingRule.is_reachable`."""
-        return _can_still_reach(self.minimum, standing)
+        return standing.num_possible() >= self.minimum
 
 
 def _is_announced(standing: Standing) -> bool:
     """A server that takes over first hears what was sent to the one before it, then opens the round."""
     return math.isfinite(standing.announced_at)
-
-
-def _can_still_reach(minimum: int, standing: Standing) -> bool:
-    return standing.num_updates + MAX_KEPT_UPDATES * len(standing.waited_for()) >= minimum

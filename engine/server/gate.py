@@ -12,6 +12,7 @@ from engine.core.weights import Layout
 from engine.errors import UpdateRejected
 from engine.protocol.serialization import Frame, FrameMetadata
 from engine.server.counted import CountedUpdates
+from engine.server.history import History
 from engine.server.round import Round
 from engine.telemetry import UpdateId
 
@@ -24,7 +25,7 @@ class Gate:
         layout: the layout of the global model.
         examples_by_part: size of each part of the data; empty where it is not known.
         counted: the updates that are in the model already.
-        bases: round -> digest of the model that it starts from.
+        history: of the run: the models that rounds started from, and what has entered the open round.
     """
 
     def __init__(
@@ -34,10 +35,10 @@ class Gate:
         examples_by_part: Mapping[int, int],
         *,
         counted: CountedUpdates,
-        bases: Mapping[int, str],
+        history: History,
     ) -> None:
         self._config, self._layout, self._examples_by_part = config, layout, examples_by_part
-        self._counted, self._bases = counted, bases
+        self._counted, self._history = counted, history
 
     def judge(self, frame: Frame, current: Round, part: int | None) -> ClientUpdate:
         """Checks a verified frame against the open round.
@@ -75,7 +76,8 @@ class Gate:
             raise UpdateRejected("counted", f"client {about.client} has sent it before; it is in the model")
         if update in current.contributions:
             raise UpdateRejected("duplicate", f"client {about.client} has sent it before")
-        if part is None:
+        # What was held before a server died stays in the round, though its client has left meanwhile.
+        if part is None and update not in self._history.accepted:
             raise UpdateRejected("not_a_member", f"client {about.client} is not in the federation")
         if staleness < 0:
             raise UpdateRejected("wrong_round", f"round {about.round} has not been opened")
@@ -83,7 +85,7 @@ class Gate:
             raise UpdateRejected(
                 "too_stale", f"{staleness} rounds behind; the most is {self._config.max_staleness}"
             )
-        _check_base(about, self._bases.get(about.round, ""))
+        _check_base(about, self._history.bases.get(about.round, ""))
 
     def _check_examples(self, about: FrameMetadata, current: Round, part: int | None) -> None:
         most = MAX_TOTAL_EXAMPLES if part is None else self._examples_by_part.get(part, MAX_TOTAL_EXAMPLES)

@@ -91,7 +91,7 @@ class MessageLoop:
             examples_by_part=examples_by_part,
         )
         self._is_asynchronous = config.mode != "sync"
-        gate = Gate(config, layout, examples_by_part, counted=counted, bases=self._journal.history.bases)
+        gate = Gate(config, layout, examples_by_part, counted=counted, history=self._journal.history)
         self._updates = UpdateHandler(gate, self._channel, self._journal, DeadLetters(run_dir))
         self.operators = Operators(
             socket_path,

@@ -54,6 +54,8 @@ class RoundPlanner:
         members, pauses = self._loop.members.clients(), self._loop.operators.pauses
         interrupted = self._history.cohort_of(number)
         drawn = draw_cohort(self._config, pauses.cohort(members), number)
+        if interrupted and self._config.mode != "sync":  # where whoever joins takes part at once
+            interrupted = tuple(dict.fromkeys((*interrupted, *drawn)))
 
         def plan(cohort: tuple[str, ...]) -> Round:
             return Round(
@@ -86,12 +88,12 @@ class RoundPlanner:
 
 
 def require_reachable(current: Round) -> None:
-    """Makes sure that an open round can still close.
+    """Makes sure that an open round can still close; an interrupted one, once all it held is read again.
 
     Raises:
         TooFewClients: so many left that it never can.
     """
-    if not current.is_reachable():
+    if current.is_open and not current.is_reachable():
         raise TooFewClients(
             f"round {current.number} can no longer reach {max(1, current.required)} updates: "
             f"of its {len(current.cohort)} clients {len(current.waited_for())} are left"

@@ -54,6 +54,8 @@ class Publisher:
         """The broker is another one, and empty: everything has to be said again."""
         self._channel.forget()
         self._is_published = self._is_announced = False
+        if self.round is not None:
+            self.round.forget_announcement()
 
     def publish_on_request(self) -> None:
         """A client cannot read the model any more; not more often than every few seconds."""

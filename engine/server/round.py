@@ -1,9 +1,11 @@
 """One round: who takes part, what has come, and whether it may close. No I/O, no clock."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from engine.config import MAX_KEPT_UPDATES
 from engine.core.projection import Sketch
 from engine.core.update import TrainingMetrics
 from engine.server.closing import ClosingRule
@@ -48,7 +50,7 @@ class Round:
     opened_at: float = math.inf
     """Monotonic seconds of the first announcement by this server; infinite before."""
     announced_at: float = math.inf
-    """Monotonic seconds of the newest announcement, which a deadline counts from; infinite before."""
+    """Monotonic seconds of the announcement, which a deadline counts from; infinite while there is none."""
     resumed: bool = False
     """An earlier server opened it: its duration is not known."""
     contributions: dict[UpdateId, Contribution] = field(default_factory=dict)
@@ -58,12 +60,16 @@ class Round:
     is_closed: bool = False
 
     def announce(self, now: float) -> bool:
-        """The round is made known, or made known again; True the first time."""
+        """The round is made known, or made known again, which puts no deadline off; True the first time."""
         is_first = math.isinf(self.opened_at)
-        self.announced_at = now
+        self.announced_at = min(now, self.announced_at)
         if is_first:
             self.opened_at = now
         return is_first
+
+    def forget_announcement(self) -> None:
+        """Whoever knew of the round starts over."""
+        self.announced_at = math.inf
 
     @property
     def is_open(self) -> bool:
@@ -121,6 +127,12 @@ class Round:
     def missing(self) -> tuple[str, ...]:
         heard = self.heard()
         return tuple(client for client in self.waited_for() if client not in heard)
+
+    def num_possible(self) -> int:
+        """Updates that the round can come to hold, where a client keeps those in it until it closes."""
+        in_sum = Counter(update.client for update in self.contributions)
+        to_come = (MAX_KEPT_UPDATES - in_sum[client] for client in self.cohort if client not in self.left)
+        return self.num_updates + sum(max(0, number) for number in to_come)
 
     def is_reachable(self) -> bool:
         """Whether enough clients are left for the round ever to close."""

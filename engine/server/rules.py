@@ -1,6 +1,7 @@
 """When rounds close: as configured, and as operators have changed it since."""
 
 import math
+from typing import Any, NamedTuple
 
 from engine import telemetry
 from engine.commands import Answer, SetRound
@@ -9,7 +10,14 @@ from engine.server.closing import ClosingRule, OnInterval, WaitForCohort, WhenFu
 from engine.server.journal import Journal
 from engine.server.round import Round
 
-_RULES = ("quorum", "deadline_s", "aggregation_interval_seconds", "min_updates_per_aggregation")
+
+class _Values(NamedTuple):
+    """The rules of all modes by their keys; None is a rule that is not set."""
+
+    quorum: int | None
+    deadline_s: float | None
+    aggregation_interval_seconds: float
+    min_updates_per_aggregation: int
 
 
 class Rules:
@@ -22,49 +30,47 @@ class Rules:
 
     def __init__(self, config: RunConfig, journal: Journal) -> None:
         self._config, self._journal = config, journal
-        self._quorum, self._deadline_s = config.quorum, config.deadline_s
-        self._interval_s, self._minimum = config.interval_s, config.min_updates
+        self._values = _Values(config.quorum, config.deadline_s, config.interval_s, config.min_updates)
 
     def closing_rule(self) -> ClosingRule:
         """The rule in force."""
-        match self._config.mode:
-            case "sync":
-                return WaitForCohort(self._quorum, self._deadline_s, self._config.clients_per_round)
-            case "timed":
-                return OnInterval(self._interval_s, self._minimum)
-            case "buffered":
-                return WhenFull(self._minimum)
+        return self._rule(self._values)
 
     def in_force(self) -> dict[str, int | float | None]:
         """The rules of this mode by their keys; None is a rule that is not set."""
-        values = (self._quorum, self._deadline_s, self._interval_s, self._minimum)
-        return {
-            key: value
-            for key, value in zip(_RULES, values, strict=True)
-            if self._config.mode in MODES_OF_KEY[key]
-        }
+        values = self._values._asdict()
+        return {key: value for key, value in values.items() if self._config.mode in MODES_OF_KEY[key]}
 
     def change(self, command: SetRound, current: Round | None) -> Answer:
         """Changes all the rules that are named, or none where one of them is impossible."""
-        if refusal := self._why_impossible(command):
+        given = {key: value for key in _Values._fields if (value := getattr(command, key)) is not None}
+        changes: dict[str, Any] = dict.fromkeys(command.clear) | given
+        changed = self._values._replace(**changes)
+        if refusal := self._why_impossible(command) or self._why_unreachable(changed, current):
             return Answer(ok=False, text=refusal)
-        self._quorum = command.quorum or (None if "quorum" in command.clear else self._quorum)
-        self._deadline_s = command.deadline_s or (None if "deadline_s" in command.clear else self._deadline_s)
-        self._interval_s = command.aggregation_interval_seconds or self._interval_s
-        self._minimum = command.min_updates_per_aggregation or self._minimum
+        self._values = changed
         if current is not None:
             self._apply(current)
         told = ", ".join(f"{key} {value or 'none'}" for key, value in self.in_force().items())
         return Answer(ok=True, text=f"from now on: {told}")
 
+    def _rule(self, values: _Values) -> ClosingRule:
+        match self._config.mode:
+            case "sync":
+                return WaitForCohort(values.quorum, values.deadline_s, self._config.clients_per_round)
+            case "timed":
+                return OnInterval(values.aggregation_interval_seconds, values.min_updates_per_aggregation)
+            case "buffered":
+                return WhenFull(values.min_updates_per_aggregation)
+
     def _why_impossible(self, command: SetRound) -> str:
         mode, parts = self._config.mode, self._config.num_parts
         limits: dict[str, tuple[float, float]] = {
-            "quorum": (1, parts),
+            "quorum": (1, self._config.clients_per_round or parts),
             "min_updates_per_aggregation": (1, MAX_KEPT_UPDATES * parts),
             "aggregation_interval_seconds": (MIN_INTERVAL_S, MAX_INTERVAL_S),
         }
-        for key in _RULES:
+        for key in _Values._fields:
             value, is_asked = getattr(command, key), key in command.clear
             if (value is not None or is_asked) and mode not in MODES_OF_KEY[key]:
                 return f"{key} belongs to mode {' or '.join(MODES_OF_KEY[key])}; this run's is {mode}"
@@ -75,6 +81,14 @@ class Rules:
             if not 0 < value < math.inf:
                 return f"{key} must be above 0"
         return ""
+
+    def _why_unreachable(self, changed: _Values, current: Round | None) -> str:
+        """An operator who asks for too much does not mean the end of the run."""
+        rule = self._rule(changed)
+        if current is None or not current.is_open or rule.is_reachable(current):
+            return ""
+        left = f"{len(current.waited_for())} of its clients are left"
+        return f"round {current.number} could not come to {rule.required(current)} updates: {left}"
 
     def _apply(self, current: Round) -> None:
         before, current.rule = current.rule, self.closing_rule()

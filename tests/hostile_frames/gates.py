@@ -9,6 +9,7 @@ from engine.protocol.serialization import Frame, parse_frame
 from engine.server.closing import ClosingRule, WaitForCohort, WhenFull
 from engine.server.counted import CountedUpdates
 from engine.server.gate import Gate
+from engine.server.history import History
 from engine.server.round import Contribution, Round
 from engine.telemetry import UpdateId
 from tests.hostile_frames.honest import BASE, LAYOUT, OLDER_BASE, ROUND, RUN
@@ -48,13 +49,13 @@ def open_gate(mode: str) -> Checkpoint:
         mode=mode,
         trainer="null",
         clients=2,
-        max_staleness=MAX_STALENESS,
         max_update_norm=MAX_NORM,
+        **({} if mode == "sync" else {"max_staleness": MAX_STALENESS}),
     )
-    counted = CountedUpdates(MAX_STALENESS, {"1": ((ROUND - 1, 0),)} if mode != "sync" else {})
-    bases = {ROUND - 2: "cd" * 32, ROUND - 1: OLDER_BASE, ROUND: BASE}
+    counted = CountedUpdates(MAX_STALENESS, {} if mode == "sync" else {"1": ((ROUND - 1, 0),)})
+    history = History(bases={ROUND - 2: "cd" * 32, ROUND - 1: OLDER_BASE, ROUND: BASE})
     gate = Gate(
-        config, LAYOUT, dict.fromkeys(PARTS.values(), EXAMPLES_OF_A_PART), counted=counted, bases=bases
+        config, LAYOUT, dict.fromkeys(PARTS.values(), EXAMPLES_OF_A_PART), counted=counted, history=history
     )
     rule: ClosingRule = WaitForCohort() if mode == "sync" else WhenFull(minimum=8)
     current = Round(number=ROUND, base_digest=BASE, cohort=tuple(PARTS), rule=rule)

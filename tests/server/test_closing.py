@@ -131,6 +131,19 @@ def test_a_minimum_above_the_clients_is_reached_by_their_further_updates(rule):
     assert MAX_KEPT_UPDATES == 4
 
 
+def test_who_has_an_update_in_the_sum_adds_one_less_than_a_client_keeps():
+    current = open_round(WhenFull(6), 101, 101, cohort=("1",), left=("2",))
+
+    assert current.num_possible() == 2 + MAX_KEPT_UPDATES - 1
+    assert not current.is_reachable()
+
+
+@pytest.mark.parametrize("rule", [OnInterval(10, 3), WhenFull(3)])
+def test_who_has_left_adds_nothing_to_what_is_in_the_sum(rule):
+    assert not open_round(rule, 101, 102, left=COHORT).is_reachable()
+    assert open_round(rule, 101, 102, left=COHORT[1:]).is_reachable()
+
+
 @pytest.mark.parametrize("rule", [OnInterval(10, 2), WhenFull(2)])
 def test_when_all_have_left_it_can_be_reached_only_by_what_has_come(rule):
     assert not open_round(rule, left=COHORT).is_reachable()

@@ -13,6 +13,7 @@ from engine.protocol.serialization import FrameMetadata, encode_frame, parse_fra
 from engine.server.closing import WaitForCohort
 from engine.server.counted import CountedUpdates
 from engine.server.gate import Gate
+from engine.server.history import History
 from engine.server.round import Contribution, Round
 from engine.telemetry import UpdateId
 
@@ -22,7 +23,7 @@ BASE = "ab" * 32
 @pytest.fixture
 def gate(config, layout):
     counted = CountedUpdates(config.max_staleness, {})
-    return Gate(config, layout, {0: 1000, 1: 1001}, counted=counted, bases={})
+    return Gate(config, layout, {0: 1000, 1: 1001}, counted=counted, history=History())
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 
 from engine import telemetry as t
 from engine.commands import Pause, SetRound, StopAfterRound, Unpause
+from engine.errors import TooFewClients
 from engine.protocol.messages import RoundClosed, RoundOpened
 from engine.server.selection import draw_cohort
 from engine.telemetry import UpdateId
@@ -253,6 +254,25 @@ def test_a_rule_of_another_mode_or_out_of_reach_is_refused(timed, begin, change)
     assert not run.events(t.RulesChanged)
 
 
+def test_a_run_whose_clients_are_all_gone_does_not_wait_for_them(timed, begin):
+    run = begin(timed(clients=2, min_updates_per_aggregation=3), "1", "2")
+    for client in run.clients:
+        hold(client, run.opened)
+        client.leave(final=True)
+
+    with pytest.raises(TooFewClients, match="round 1 can no longer reach 3 updates"):
+        run.running.finish()
+
+
+def test_a_minimum_that_those_who_are_left_cannot_reach_is_refused(timed, begin):
+    run = begin(timed(clients=3, parts=5))
+    answer = run.ask(SetRound(min_updates_per_aggregation=13))
+
+    assert not answer.ok
+    assert answer.text == "round 1 could not come to 13 updates: 3 of its clients are left"
+    assert run.ask(SetRound(min_updates_per_aggregation=12)).ok
+
+
 # --- buffered
 
 
@@ -318,6 +338,36 @@ def test_a_successor_takes_in_what_was_sent_before_it_and_counts_it_once(mode, t
     assert len(run.events(t.UpdateAccepted)) == 3
 
 
+def test_what_was_held_of_somebody_who_left_stays_though_the_server_dies(buffered, begin):
+    run = begin(buffered(rounds=1))
+    one, two, _ = run.clients
+    hold(one, run.opened)
+    one.leave(final=True)
+    run.wait_for_event(t.ClientLeft, client="1")
+    run.running.kill()
+    successor = run.start_server()
+    again = two.wait_for(RoundOpened, round=1, epoch=2)
+    assert set(again.held) == {"1"}
+    hold(two, again)
+    successor.finish()
+
+    assert closed(run, 1).accepted == [UpdateId("1", 1), UpdateId("2", 1)]
+    assert not run.events(t.UpdateRejected)
+
+
+def test_a_successor_counts_on_those_who_joined_after_the_round_was_opened(buffered, begin):
+    run = begin(buffered(clients=2, parts=3, min_updates_per_aggregation=5), "1", "2")
+    one, two = run.clients
+    (three,) = run.peers("3")
+    three.wait_for(RoundOpened, round=1, cohort=("1", "2", "3"))
+    two.leave(final=True)
+    run.wait_for_event(t.ClientLeft, client="2")
+    run.running.kill()
+    run.start_server()
+
+    assert one.wait_for(RoundOpened, round=1, epoch=2).cohort == ("1", "3")
+
+
 @pytest.mark.parametrize("mode", ["timed", "buffered"])
 def test_a_successor_that_finds_enough_opens_the_round_before_it_closes_it(mode, timed, buffered, begin):
     run = begin({"timed": timed, "buffered": buffered}[mode](rounds=1))
@@ -381,6 +431,13 @@ def test_who_comes_after_the_goal_is_told_that_the_round_is_over(selective, begi
     closed(run, 1)
 
     assert drawn[2].verdict(drawn[2].send(run.opened)) == "round_closed"
+
+
+def test_no_quorum_is_above_the_goal(selective, begin):
+    """The round is full at the goal, and could not close."""
+    run = begin(selective(rounds=1), "1", "2", "3", "4")
+
+    assert run.ask(SetRound(quorum=3)).text == "quorum must be from 1 to 2"
 
 
 def test_the_same_seed_draws_the_same_cohorts_and_another_seed_others(selective):

@@ -107,6 +107,16 @@ def test_a_rule_that_is_not_named_stays(ask):
     assert ask(SetRound(deadline_s=9)).text == "from now on: quorum 2, deadline_s 9.0"
 
 
+def test_a_quorum_that_the_open_round_cannot_reach_is_refused(ask, run):
+    run.clients[2].leave(final=True)
+    run.wait_for_event(telemetry.ClientLeft, client="3")
+    ask.wait_for_turns()
+
+    refusal = "round 1 could not come to 3 updates: 2 of its clients are left"
+    assert ask(SetRound(quorum=3)) == Answer(ok=False, text=refusal)
+    assert ask(SetRound(quorum=2)).ok
+
+
 def test_a_rule_can_be_taken_away_again(ask):
     ask(SetRound(quorum=2, deadline_s=9))
 

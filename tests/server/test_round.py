@@ -71,6 +71,18 @@ def test_a_deadline_starts_when_the_round_is_announced():
     assert not current.may_close(1e9)
 
 
+def test_a_deadline_is_put_off_when_everyone_starts_over_and_not_when_it_is_told_again():
+    current = open_round(deadline_s=5, heard=("1",))
+    current.announce(OPENED_AT + 4)
+    assert closes(current, after_s=5)
+
+    current.forget_announcement()
+    assert not closes(current, after_s=1e9)
+    current.announce(OPENED_AT + 20)
+    assert not closes(current, after_s=24.9)
+    assert closes(current, after_s=25)
+
+
 def test_who_leaves_unheard_is_not_waited_for():
     current = open_round(heard=("1", "2"), left=("3",))
 
