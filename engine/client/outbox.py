@@ -42,7 +42,7 @@ class Outbox:
         run: the run's id.
         codec: how deltas are encoded.
         key: of the frames; None for none.
-        most: updates that are kept; one more pushes the oldest out.
+        most: updates that are kept; one more pushes the oldest out. May be changed later.
         transport: where to send.
         clock: monotonic seconds.
     """
@@ -58,7 +58,7 @@ class Outbox:
         transport: Transport,
         clock: Callable[[], float],
     ) -> None:
-        self._client, self._run, self._most = client, run, most
+        self._client, self._run, self.most = client, run, most
         self._codec, self._key = codec, key
         self._transport, self._clock = transport, clock
         self._place = place_of(MODEL_UPDATES, client)
@@ -75,7 +75,7 @@ class Outbox:
             epoch: of the server that published it.
             train_s: seconds of training; beside the frame, which holds no times.
         """
-        self._keep(self._parcels[-self._most + 1 :] if self._most > 1 else [])
+        self._keep(self._parcels[-self.most + 1 :] if self.most > 1 else [])
         about = FrameMetadata.of_update(update, layout, run=self._run, codec=self._codec)
         frame = encode_frame(about, update.delta, key=self._key, buffer=self._spare)
         self._spare = None

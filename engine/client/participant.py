@@ -80,7 +80,15 @@ class Participant:
         """Names this client in this process."""
         self._telemetry = place_of(TELEMETRY, client_id)
         self._part, self._insists = part, insists
-        self._follow(config)
+        self._outbox = Outbox(
+            client=client_id,
+            run=config.run_id,
+            codec=config.codec,
+            key=downlink.frame_key,
+            transport=transport,
+            clock=clock,
+        )
+        self._follow(config, opened=None)
         self._task: Task | None = None
         self._is_joined = False
         self.has_part = False
@@ -88,19 +96,13 @@ class Participant:
         self._join_again_at = self._heartbeat_at = 0.0
         self._heartbeat_s = min(_LONGEST_HEARTBEAT_S, config.client_timeout_s / _HEARTBEATS_PER_TIMEOUT)
 
-    def _follow(self, config: RunConfig) -> None:
-        """Works as the mode of this configuration says."""
+    def _follow(self, config: RunConfig, *, opened: messages.RoundOpened | None) -> None:
+        """Works as the mode of this configuration says, from the open round on."""
         self.config = config
-        self._outbox = Outbox(
-            client=self.client_id,
-            run=config.run_id,
-            codec=config.codec,
-            key=self._downlink.frame_key,
-            most=1 if config.mode == "sync" else MAX_KEPT_UPDATES,
-            transport=self._transport,
-            clock=self._clock,
-        )
+        self._outbox.most = 1 if config.mode == "sync" else MAX_KEPT_UPDATES
         self._schedule = open_schedule(config, self.client_id, self._outbox, self._clock)
+        if opened is not None:
+            self._schedule.note_opened(opened)
 
     @property
     def is_sending(self) -> bool:
@@ -148,7 +150,8 @@ class Participant:
             self.has_part, self._part = True, answer.part
             self._log.info("joined, with part %d of %d", answer.part, answer.parts)
             if (answer.mode, answer.parts) != (self.config.mode, self.config.num_parts):
-                self._follow(with_terms(self.config, mode=answer.mode, parts=answer.parts))
+                terms = with_terms(self.config, mode=answer.mode, parts=answer.parts)
+                self._follow(terms, opened=self._schedule.opened)
 
     def _note_receipt(self, receipt: messages.Receipt) -> None:
         if receipt.verdict == DigestMismatch.reason:
@@ -171,7 +174,7 @@ class Participant:
     def train_every(self, seconds: float) -> None:
         """Lets so much time pass between the starts of two trainings, where the pace is the client's."""
         if not self.has_part or self.config.mode != "sync":
-            self._follow(with_interval(self.config, seconds))
+            self._follow(with_interval(self.config, seconds), opened=self._schedule.opened)
 
     def work(self) -> None:
         """Says what has to be said, and trains when it is time to."""
@@ -233,13 +236,14 @@ class Participant:
         )
 
     def _send_heartbeat(self) -> None:
+        opened = self._schedule.opened
         self._tell(
             messages.Heartbeat(
                 run=self.config.run_id,
                 client=self.client_id,
                 session=self.session,
                 state=self._state(),
-                round=self._schedule.round,
+                round=opened.round if opened else None,
                 interval_s=self._schedule.interval_s,
             )
         )
@@ -266,14 +270,13 @@ class Participant:
     def train(self, task: Task) -> None:
         """Starts local training, in the training thread."""
         self._task, assignment = task, task.assignment
-        self._tell(
-            messages.Have(
-                run=self.config.run_id,
-                client=self.client_id,
-                round=assignment.round,
-                digest=assignment.base,
+        if assignment.repeat:  # from a model that it has had before
+            self._send_heartbeat()
+        else:
+            number, digest = assignment.round, assignment.base
+            self._tell(
+                messages.Have(run=self.config.run_id, client=self.client_id, round=number, digest=digest)
             )
-        )
         self._trainer_thread.submit(self.client_id, self._part or 0, task)
         reach("client.training_started", assignment.round)
 

@@ -21,7 +21,7 @@ class Schedule(Protocol):
     """What a client makes of the rounds."""
 
     @property
-    def round(self) -> int | None:
+    def opened(self) -> messages.RoundOpened | None:
         """The open round, as far as it concerns this client."""
         ...
 
@@ -77,44 +77,40 @@ class RoundByRound:
     def __init__(self, client: str, outbox: Outbox) -> None:
         self._client, self._outbox = client, outbox
         self.interval_s: float | None = None
-        self._opened: messages.RoundOpened | None = None
+        self.opened: messages.RoundOpened | None = None
         self._takes_part = self._is_new = False
         self._held_round = 0
         """The newest round of which the server has said that it holds this client's update."""
 
-    @property
-    def round(self) -> int | None:
-        return self._opened.round if self._opened else None
-
     def start_over(self) -> None:
         """See `Schedule.start_over`."""
-        self._opened = None
+        self.opened = None
 
     def note_takeover(self) -> None:
         """It opens the round again, and says what it holds."""
 
     def note_opened(self, opened: messages.RoundOpened) -> None:
-        self._opened, self._is_new = opened, True
+        self.opened, self._is_new = opened, True
         self._takes_part = self._client in opened.cohort
 
     def note_closed(self, closed: messages.RoundClosed) -> None:
         self._outbox.forget_until(closed.round)
-        if self._opened is not None and self._opened.round <= closed.round:
-            self._opened = None
+        if self.opened is not None and self.opened.round <= closed.round:
+            self.opened = None
 
     def note_receipt(self, receipt: messages.Receipt) -> bool:
         """See `Schedule.note_receipt`."""
         if receipt.verdict in HELD:
             self._held_round = receipt.round
-        is_current = self._opened is not None and self._outbox.has(self._opened.round, self._opened.base)
+        is_current = self.opened is not None and self._outbox.has(self.opened.round, self.opened.base)
         is_refused = self._outbox.note_receipt(receipt.transfer, receipt.verdict)
         if is_refused and is_current:
-            self._opened = None  # until the server opens it, or another, again
+            self.opened = None  # until the server opens it, or another, again
         return is_refused
 
     def assignment(self, *, has_model: Callable[[str], bool], is_training: bool) -> Assignment | None:
         """See `Schedule.assignment`."""
-        opened = self._opened
+        opened = self.opened
         if opened is None or not self._takes_part:
             return None
         is_new, self._is_new = self._is_new, False
@@ -131,7 +127,7 @@ class RoundByRound:
 
     def wants(self, assignment: Assignment) -> bool:
         """See `Schedule.wants`."""
-        opened = self._opened
+        opened = self.opened
         return opened is not None and (opened.round, opened.base) == (assignment.round, assignment.base)
 
     def note_training(self, seconds: float) -> None:
@@ -154,20 +150,17 @@ class OwnPace:
     def __init__(self, config: RunConfig, client: str, outbox: Outbox, clock: Callable[[], float]) -> None:
         self._client, self._outbox, self._clock = client, outbox, clock
         self._pace = Pace(config)
-        self._opened: messages.RoundOpened | None = None
-        self._takes_part = self._is_unsure = False
-        """Whether the server may have lost what it held."""
+        self.opened: messages.RoundOpened | None = None
+        self._takes_part = False
+        self._is_unsure = False
+        """Whether the server may have lost what it held, until it opens a round and says what it holds."""
         self._trained_for = 0
         self._repeats = 0
         """Trainings from the base of the round `_trained_for`."""
 
-    @property
-    def round(self) -> int | None:
-        return self._opened.round if self._opened else None
-
     def start_over(self) -> None:
         """See `Schedule.start_over`."""
-        self._opened, self._is_unsure = None, True
+        self.opened, self._is_unsure = None, True
 
     def note_takeover(self) -> None:
         self._is_unsure = True
@@ -176,13 +169,16 @@ class OwnPace:
         if opened.round != self._trained_for:
             self._trained_for, self._repeats = opened.round, 0
         self._pace.note_opened(opened.interval_s)
-        self._opened, self._takes_part = opened, self._client in opened.cohort
+        self.opened, self._takes_part = opened, self._client in opened.cohort
+        if self._is_unsure:
+            self._is_unsure = False
+            self._outbox.send_again(held=opened.held.get(self._client, ()))
 
     def note_closed(self, closed: messages.RoundClosed) -> None:
         self._outbox.forget(closed.accepted)
         self._outbox.send_held_again()
-        if self._opened is not None and self._opened.round <= closed.round:
-            self._opened = None
+        if self.opened is not None and self.opened.round <= closed.round:
+            self.opened = None
 
     def note_receipt(self, receipt: messages.Receipt) -> bool:
         """See `Schedule.note_receipt`."""
@@ -190,16 +186,13 @@ class OwnPace:
 
     def assignment(self, *, has_model: Callable[[str], bool], is_training: bool) -> Assignment | None:
         """See `Schedule.assignment`."""
-        opened = self._opened
-        if opened is None:
+        opened = self.opened
+        if opened is None or not self._takes_part:
             return None
-        if self._is_unsure:
-            self._is_unsure = False
-            self._outbox.send_again(held=opened.held.get(self._client, ()))
         # A server that has not taken the last one yet would only see the next grow stale as well.
         has_room = self._outbox.num_kept < MAX_KEPT_UPDATES and not self._outbox.is_waiting
         is_due = has_room and not is_training and self._pace.is_due(self._clock())
-        if not is_due or not self._takes_part or not has_model(opened.base):
+        if not is_due or not has_model(opened.base):
             return None
         self._pace.note_start(self._clock())
         self._repeats += 1

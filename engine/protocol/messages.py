@@ -133,7 +133,7 @@ class Join(TelemetryMessage, frozen=True, tag="join"):
 
 
 class Have(TelemetryMessage, frozen=True, tag="have"):
-    """A client has the model and starts training."""
+    """A client has a model and starts its first training from it."""
 
     round: int
     digest: Words

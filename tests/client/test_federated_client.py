@@ -187,6 +187,28 @@ def test_a_round_that_is_opened_before_it_has_joined_waits_for_the_join(scene):
     assert scene.sent()
 
 
+def test_a_round_that_is_opened_before_the_server_tells_its_terms_is_trained_under_them(scene_of):
+    scene = scene_of(clients=2, parts=5)
+    scene.server.open()
+    scene.joined()
+
+    assert scene.sent().header.round == 1
+    assert scene.client.config.num_parts == 2
+
+
+def test_training_again_from_the_same_model_is_no_further_download(scene_of):
+    scene = scene_of(mode="buffered")
+    scene.joined()
+    scene.server.open()
+    for count in (1, 2, 3):
+        scene.sent(count)
+        scene.server.answer()
+    scene.server.listen()
+
+    assert scene.trainings[:3] == [1, 1, 1]
+    assert len(scene.server.told(Have)) == 1
+
+
 def test_opening_a_round_again_does_not_start_its_training_again(scene):
     scene.joined()
     scene.may_train.clear()

@@ -177,8 +177,9 @@ def test_after_a_takeover_it_sends_again_what_the_new_server_does_not_hold(bench
     second = one.train()
     one.answer(second, "held")
     one.schedule.note_takeover()
-    one.open(1, held=[second])
     one.due()
+    assert one.sent() == [first, second]
+    one.open(1, held=[second])
 
     assert one.sent() == [first, second, first]
 
