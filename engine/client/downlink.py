@@ -75,12 +75,12 @@ class Downlink:
         except BrokerReset:
             self._is_connected = False
             return []
+        self._position = max([self._position, *(r.offset + 1 for r in records if r.place == _CONTROL)])
         heard = []
         for record in records:
             if record.place != _CONTROL:
                 self.model.take(record)
                 continue
-            self._position = record.offset + 1
             message = self._understand(record)
             if message is not None:
                 heard.append(Heard(message, record.offset >= self._first_news))

@@ -190,6 +190,7 @@ def test_a_round_that_is_opened_before_it_has_joined_waits_for_the_join(scene):
 def test_a_round_that_is_opened_before_the_server_tells_its_terms_is_trained_under_them(scene_of):
     scene = scene_of(clients=2, parts=5)
     scene.server.open()
+    scene.turn_until(lambda: scene.client._participant._schedule.opened)
     scene.joined()
 
     assert scene.sent().header.round == 1
