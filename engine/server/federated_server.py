@@ -256,9 +256,7 @@ class FederatedServer:
 
     def _run_round(self) -> None:
         """One round from its opening to its model; or, while it cannot be opened, one turn."""
-        if not self._planner.awaits_the_first():
-            self._loop.recycle_broker_if_large(self._idle)
-        if not self._open_round():
+        if not (self._loop.has_open_round or self._open_round()):
             return
         self._aggregator.add_up(self.receive_model_updates(), self._rounds_done + 1)
         if self._loop.the_round().has_enough:  # or else it was cut short
@@ -267,6 +265,8 @@ class FederatedServer:
 
     def _open_round(self) -> bool:
         """Opens the next round; while it cannot be opened, takes one turn."""
+        if not self._planner.awaits_the_first():
+            self._loop.recycle_broker_if_large(self._idle)
         planned = self._planner.next_round(self._rounds_done + 1, self._digest, self._last_tick)
         if planned is None:
             self._idle()

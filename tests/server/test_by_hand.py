@@ -1,5 +1,7 @@
 """The steps of a round, called one by one from a program instead of by `start`."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,8 @@ from engine.strategies.fedavg import FedAvg
 from engine.training.null import NullEvaluator
 from engine.transport.base import GLOBAL_MODEL, MODEL_UPDATES
 from engine.transport.memory import MemoryTransport
+
+DEADLINE_S = 20.0
 
 
 @pytest.fixture
@@ -151,6 +155,22 @@ def test_what_was_received_and_not_aggregated_is_not_in_the_model_and_its_client
     assert sorted(update.client for update in closed.accepted) == ["1", "3"]
     assert [event.client for event in server.run.events(telemetry.UpdateRejected, reason="left_out")] == ["2"]
     assert peers[1].verdict(transfers["2"], count=2) == "left_out"
+
+
+def test_start_goes_on_with_the_round_that_was_begun_by_hand(server, peers, until):
+    send_all(peers)
+    (first,) = server.receive_model_updates(max_updates=1)
+    thread = threading.Thread(target=server.start, daemon=True)
+    thread.start()
+    until(lambda: server.run.events(telemetry.RoundClosed, round=1))
+    send_all(peers, 2)
+    thread.join(DEADLINE_S)
+
+    accepted = [update.client for update in server.run.events(telemetry.RoundClosed)[0].accepted]
+    assert sorted([first.client, *accepted]) == ["1", "2", "3"]
+    (left_out,) = server.run.events(telemetry.UpdateRejected)
+    assert (left_out.client, left_out.reason) == (first.client, "left_out")
+    assert len(server.run.digests()) == 2
 
 
 def test_a_model_of_updates_that_nobody_sent_cannot_be_published(server, peers):
