@@ -117,7 +117,8 @@ AnyEvent = (
     | FederationPaused | FederationResumed | ClientPaused | ClientResumed
     | RoundOpened | RulesChanged | UpdateAccepted | UpdateRejected | RoundClosed | RoundFinished
     | BrokerLost | BrokerBack | BrokerRecycled | FederationEnded | Failure
-    | RunStarted | ProcessStarted | ProcessExited | Command | DiskLow | RunFinished | RunFailed | RunStopped | Sample
+    | RunStarted | ProcessStarted | ProcessExited | Command | DiskLow | RunFinished | RunFailed | RunStopped
+    | Sample
 )  # fmt: skip
 
 _envelope_decoder = msgspec.json.Decoder(Envelope)
