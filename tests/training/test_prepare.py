@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
-from engine.errors import DataError
+from engine.config import RunConfig
+from engine.errors import ConfigError, DataError
 from engine.training.fetch import fetch_cifar10
+from engine.training.prepare import prepare as prepare_here
 
 
 @pytest.fixture
@@ -109,22 +111,20 @@ def load(part, parts, seed):
 
 
 @pytest.mark.tensorflow
-def test_a_model_for_images_does_not_start_on_features(prepare, tmp_path, monkeypatch):
+def test_a_model_for_images_does_not_start_on_features(tmp_path, monkeypatch):
     (tmp_path / "features.py").write_text(FEATURES)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    answer = prepare('dataset = "features:load"\n')
+    monkeypatch.syspath_prepend(tmp_path)
 
-    assert (answer.returncode, answer.stdout) == (2, "")
-    assert "model = 'lenet' is for images; for features of shape (5,) in 2 classes" in answer.stderr
-    assert len(answer.stderr.splitlines()) == 1
+    with pytest.raises(
+        ConfigError, match=r"^model = 'lenet' is for images; for features of shape \(5,\) in 2 classes"
+    ):
+        prepare_here(RunConfig(dataset="features:load"))
 
 
 @pytest.mark.tensorflow
-def test_a_model_that_cannot_be_imported_is_a_configuration_error(prepare):
-    answer = prepare('dataset = "digits"\nmodel = "missing_module:create"\n')
-
-    assert answer.returncode == 2
-    assert "model = 'missing_module:create': ModuleNotFoundError" in answer.stderr.splitlines()[-1]
+def test_a_model_that_cannot_be_imported_is_a_configuration_error():
+    with pytest.raises(ConfigError, match=r"^model = 'missing_module:create': ModuleNotFoundError"):
+        prepare_here(RunConfig(dataset="digits", model="missing_module:create"))
 
 
 def test_offline_forbids_the_download(monkeypatch):

@@ -1,6 +1,9 @@
-"""Trains in a process of its own and prints a digest of each delta.
+"""Trains in a process of its own and prints a line of what came of each round: digest, examples, finite.
 
-usage: train_rounds.py CONFIG_JSON CLIENT ROUND... ; with --fork, in a child forked after TensorFlow's import
+usage: train_rounds.py WORK_JSON ; with --fork, in a child forked after TensorFlow's import
+
+The work is a list of [settings, client, [round, ...]]; what decides how TensorFlow is set up in a process
+(threads, jit) must be the same in all settings.
 """
 
 import importlib
@@ -16,12 +19,12 @@ from engine.training.factory import open_trainer
 from engine.training.layouts import get_random_weights
 
 
-def main(config_json, client, *rounds):
-    config = RunConfig(**json.loads(config_json))
+def train(settings, client, rounds):
+    config = RunConfig(**settings)
     trainer = open_trainer(config, client=client, part=0)
     base = get_random_weights(config.model).vector
     delta = np.empty_like(base)
-    for number in map(int, rounds):
+    for number in rounds:
         result = trainer.train(base, client=client, round_number=number, delta=delta)
         line = f"{blake3(delta.tobytes()).hexdigest()} {result.num_examples} {np.isfinite(delta).all()}\n"
         sys.stdout.write(line)
@@ -36,4 +39,5 @@ if __name__ == "__main__":
         pid = os.fork()
         if pid != 0:
             sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-    main(*arguments)
+    for task in json.loads(arguments[0]):
+        train(*task)
