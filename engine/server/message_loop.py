@@ -142,6 +142,8 @@ class MessageLoop:
     def publish_model(self, weights: Weights, digest: str, round_number: int) -> None:
         """Makes this the current model; if the broker does not take it now, it is tried again each turn."""
         self._publisher.set_model(weights, digest, round_number)
+        if self._is_heard:
+            self._publisher.publish()
 
     def the_round(self) -> Round:
         """The newest round.
@@ -171,7 +173,7 @@ class MessageLoop:
         return len(self.members) + len(gone) < self._num_clients
 
     def _renew_publication(self) -> None:
-        if not (self._watch.is_lost or self._needs_restoring or self._is_replaying()):
+        if self._is_heard and not self._is_replaying():
             self._publisher.renew()
 
     def acknowledge(
@@ -188,7 +190,9 @@ class MessageLoop:
     def leave_out(self, current: Round, updates: Collection[UpdateId]) -> None:
         """These were held and are not in the model: their clients need not keep them any longer."""
         for update in updates:
-            self._updates.leave_out(update, current.contributions.pop(update).transfer)
+            transfer = current.contributions.pop(update).transfer
+            self._intake.forget_transfer(transfer)
+            self._updates.leave_out(update, transfer)
 
     # --- listening
 
@@ -305,6 +309,11 @@ class MessageLoop:
         return any(self._intake.positions[place] < end for place, end in self._replay_end.items())
 
     # --- the broker
+
+    @property
+    def _is_heard(self) -> bool:
+        """Whether there is a broker, and it has the topics: nothing else is waited for."""
+        return not (self._watch.is_lost or self._needs_restoring)
 
     def _restore(self) -> None:
         """Goes on with a broker that came back empty: everyone joins and sends again."""

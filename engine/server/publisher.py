@@ -31,9 +31,8 @@ class Publisher:
         """The newest round."""
 
     def set_model(self, weights: Weights, digest: str, round_number: int) -> None:
-        """Makes this the current model and publishes it."""
-        self._model = (weights, digest, round_number)
-        self._publish()
+        """Makes this the current model; `publish` makes it known."""
+        self._model, self._is_published = (weights, digest, round_number), False
 
     def open_round(self, current: Round) -> None:
         """Makes this the open round; `renew` announces it."""
@@ -46,7 +45,7 @@ class Publisher:
     def renew(self) -> None:
         """Publishes what the broker has not taken, then announces the round."""
         if not self._is_published:
-            self._publish()
+            self.publish()
         if self._is_published and not self._is_announced:
             self._announce()
 
@@ -60,9 +59,10 @@ class Publisher:
     def publish_on_request(self) -> None:
         """A client cannot read the model any more; not more often than every few seconds."""
         if self._clock() - self._published_at > _REPUBLISH_PAUSE_S:
-            self._publish()
+            self.publish()
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
+        """Publishes the current model, and after it its manifest; blocks until the broker has them."""
         if self._model is None:
             return
         self._published_at, self._is_announced = self._clock(), False

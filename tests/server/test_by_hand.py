@@ -8,7 +8,7 @@ import pytest
 from engine import telemetry
 from engine.core.weights import Weights
 from engine.errors import ConfigError, OutOfRange
-from engine.protocol.messages import Receipt, RoundClosed, RoundOpened, RunEnded
+from engine.protocol.messages import ModelPublished, Receipt, RoundClosed, RoundOpened, RunEnded
 from engine.server.checkpoint import CheckpointStore
 from engine.server.federated_server import FederatedServer
 from engine.strategies.fedavg import FedAvg
@@ -178,6 +178,33 @@ def test_a_model_of_updates_that_nobody_sent_cannot_be_published(server, peers):
 
     with pytest.raises(ValueError, match="not received in round 1: \\['1'\\]"):
         server.send_global_model()
+
+
+def test_what_was_left_out_is_looked_at_again_if_it_is_sent_again(server, peers):
+    """Its client may have missed the answer, and takes a `duplicate` for held."""
+    transfers = send_all(peers)
+    (first,) = server.receive_model_updates(max_updates=1)
+    server.aggregate_model_updates(server.receive_model_updates())
+    server.send_global_model()
+    peer, transfer = peers[int(first.client) - 1], transfers[int(first.client) - 1]
+    peer.send_update(first)
+    list(server.receive_model_updates(timeout_ms=0))
+
+    assert peer.verdict(transfer, count=3) == "round_closed"
+
+
+def test_a_broker_that_was_replaced_is_not_waited_for_before_it_has_the_topics_again(server, peers):
+    send_all(peers)
+    server.aggregate_model_updates(server.receive_model_updates())
+    server.run.broker.restart()
+    server._idle()  # takes notice
+    sent_before = server._loop._channel.bytes_sent
+    server.send_global_model()
+    assert server._loop._channel.bytes_sent == sent_before
+
+    assert list(server.receive_model_updates(timeout_ms=0)) == []
+    peers[0].reconnect()
+    assert peers[0].wait_for(ModelPublished).round == 1
 
 
 # --- the rules
