@@ -135,9 +135,13 @@ def undisturbed_null(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int
 
 
 @pytest.fixture(scope="session")
-def undisturbed_keras(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
-    """Digests of `KERAS_RUN` when nobody disturbs it."""
-    return Federation(tmp_path_factory.mktemp("keras"), list(KERAS_RUN)).run().digests()
+def keras_in_turns(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
+    """Digests of `KERAS_RUN` when its clients train in turns in one process, and nobody disturbs it."""
+    options = [*KERAS_RUN, "--clients-per-process=2"]
+    run = Federation(tmp_path_factory.mktemp("keras"), options).run()
+    clients = {e.name for e in run.processes(telemetry.ProcessStarted) if e.role == "client"}
+    assert clients == {"clients-1-2"}
+    return run.digests()
 
 
 @pytest.fixture
@@ -148,5 +152,5 @@ def null_run(federation: Callable[..., Federation]) -> Callable[..., Federation]
 
 @pytest.fixture
 def keras_run(federation: Callable[..., Federation]) -> Callable[..., Federation]:
-    """Makes federations that must end with the digests of `undisturbed_keras`."""
+    """Makes federations that must end with the digests of `keras_in_turns`."""
     return lambda **environment: federation(*KERAS_RUN, **environment)

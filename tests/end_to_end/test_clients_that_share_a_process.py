@@ -68,14 +68,3 @@ def test_one_of_several_is_ended_and_started_again_without_the_others_being_lost
     run.finish()
     left = [(e.client, e.reason, e.failed) for e in run.events(telemetry.ClientLeft)]
     assert left == [("2", "killed by the operator", False)]
-
-
-@pytest.mark.tensorflow
-def test_a_model_that_clients_train_in_turns_is_the_same_model_too(
-    keras_run: Make, undisturbed_keras: list[tuple[int, str]]
-) -> None:
-    shared = keras_run()
-    shared.options.append("--clients-per-process=2")
-
-    assert shared.run().digests() == undisturbed_keras
-    assert names(shared) == {"clients-1-2"}

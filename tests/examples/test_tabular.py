@@ -58,6 +58,7 @@ def test_three_hospitals_learn_together(learn):
 def test_the_command_of_its_docstring_runs_from_a_folder_that_holds_it(tmp_path):
     shutil.copy(ROOT / "docs/examples/tabular.py", tmp_path)
     options = ["--dataset=tabular:data", "--model=tabular:model", "--local-epochs=5", "--rounds=3", "--json"]
+    options.append("--clients-per-process=3")  # TensorFlow is loaded once for all
     run = subprocess.run(
         [
             sys.executable,

@@ -7,7 +7,7 @@ import pytest
 from engine.config import RunConfig
 from engine.data import load_held_out
 from engine.errors import ConfigError, LayoutMismatch, TrainingError
-from engine.training.factory import open_evaluator, open_trainer
+from engine.training.factory import open_evaluator, open_trainer, open_trainers
 from engine.training.flat_model import read_weights
 from engine.training.models import create_cnn_model
 
@@ -51,7 +51,8 @@ def evaluator():
 
 
 def test_four_clients_learn_the_digits_in_ten_rounds(evaluator):
-    trainers = [open_trainer(CONFIG, client=str(part), part=part) for part in range(4)]
+    open_one = open_trainers(CONFIG)
+    trainers = [open_one(str(part), part) for part in range(4)]
     vector = evaluator.initial_weights().vector
     before = evaluator.evaluate(vector)
     delta = np.empty_like(vector)
