@@ -215,7 +215,13 @@ def _probe_broker(config: RunConfig, *, quiet: bool = False) -> None:
 
 def _prepare(run_dir: Path) -> Prepared:
     answer = _ask("engine.training.prepare", "--config", str(run_dir / CONFIG_NAME))
-    return msgspec.json.decode(answer, type=Prepared)
+    try:
+        return msgspec.json.decode(answer, type=Prepared)
+    except msgspec.DecodeError:
+        text = (
+            "what looked at the data and the model ended without an answer; does your module end the process?"
+        )
+        raise PreparationError(1, text) from None
 
 
 def _ask(module: str, *arguments: str, quiet: bool = False) -> bytes:

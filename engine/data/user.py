@@ -134,6 +134,8 @@ class UserData:
         if self.subset_size is None:
             return dataset
         share = len(np.array_split(np.arange(self.subset_size), self.parts)[part])
+        if share == 0:
+            raise DataError(f"subset_size = {self.subset_size} is too few for {self.parts} parts")
         rng = generator(self.seed, "subset_size", part)
         rows = draw(len(dataset.y_train), share, rng, what="subset_size")
         return replace(dataset, x_train=dataset.x_train[rows], y_train=dataset.y_train[rows])

@@ -6,8 +6,11 @@ for a model whose layout only TensorFlow knows.
 
 import argparse
 import contextlib
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -85,15 +88,22 @@ def main() -> int:
     if arguments.parent is not None:
         die_with_parent(arguments.parent)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # whatever the operator's own code prints
-            prepared = prepare(RunConfig.load(arguments.config))
+        with _answer_alone() as answer:
+            answer.write(encode(prepare(RunConfig.load(arguments.config))))
     except EngineError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     except Terminated as signal:  # whoever asked knows
         return signal.exit_code
-    sys.stdout.write(encode(prepared).decode())
     return 0
+
+
+@contextlib.contextmanager
+def _answer_alone() -> Iterator[BinaryIO]:
+    """Standard output for the answer; what the operator's code and what it loads print is narration."""
+    with os.fdopen(os.dup(1), "wb") as answer, contextlib.redirect_stdout(sys.stderr):
+        os.dup2(2, 1)
+        yield answer
 
 
 if __name__ == "__main__":

@@ -212,6 +212,13 @@ def test_the_server_asks_for_each_part_once_and_a_client_for_its_own_alone(user_
     assert asked == [2]
 
 
+def test_a_subset_that_leaves_a_part_without_examples_is_refused(user_module):
+    user_module("small_subset", COUNTING)
+
+    with pytest.raises(DataError, match="subset_size = 1 is too few for 2 parts"):
+        load_labels(RunConfig(dataset="small_subset:load", clients=2, subset_size=1))
+
+
 def test_parts_of_different_images_or_classes_are_refused(user_module):
     user_module(
         "uneven",

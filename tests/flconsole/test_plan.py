@@ -109,6 +109,17 @@ def test_a_run_that_cannot_be_prepared_leaves_nothing_behind(runs_dir, capfd):
     assert list(runs_dir.iterdir()) == []
 
 
+def test_data_that_end_the_process_that_looks_at_them_are_said_to(runs_dir, tmp_path, monkeypatch):
+    (tmp_path / "leaves_at_once.py").write_text("import os\nos._exit(0)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+
+    with pytest.raises(PreparationError, match="ended without an answer") as caught:
+        create_run(RunConfig(runs_dir=str(runs_dir), dataset="leaves_at_once:data"))
+
+    assert caught.value.exit_code == 1
+    assert list(runs_dir.iterdir()) == []
+
+
 def test_a_broker_that_does_not_answer_leaves_nothing_behind(runs_dir, capfd, silent_broker):
     asked = RunConfig(runs_dir=str(runs_dir), trainer="null", bootstrap_servers=silent_broker)
     with pytest.raises(PreparationError) as caught:
