@@ -131,9 +131,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     shards_per_client: PositiveInt = 2
     """With `shards`: how many each part gets, of about one label each."""
     subset_size: PositiveInt | None = None
-    """Training images used, drawn with the seed; the default is all."""
+    """Training examples used, drawn with the seed; the default is all."""
     test_size: PositiveInt | None = None
-    """Held-out images used by the server; the default is all."""
+    """Held-out examples used by the server; the default is all."""
     local_test_fraction: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     """Share of each part that its client keeps apart to report `test_accuracy`."""
     init_from: str | None = None

@@ -110,7 +110,7 @@ def _wait_until_ready(broker: "subprocess.Popen[bytes]", port: int) -> None:
 
 def _carry_record(address: str) -> None:
     from engine.transport.base import CONTROL, Place  # noqa: PLC0415  # loads the client library of Kafka
-    from engine.transport.open import open_transport  # noqa: PLC0415
+    from engine.transport.open import open_transport  # noqa: PLC0415  # and so does this
 
     transport = open_transport(address, embedded=True, name="flconsole-doctor")
     try:

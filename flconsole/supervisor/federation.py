@@ -1,6 +1,6 @@
 """What operators want of the federation: passed on to the server, and told again to each successor of it."""
 
-from typing import get_args
+from collections.abc import Callable
 
 import msgspec
 
@@ -8,13 +8,13 @@ from engine import commands
 from engine.commands import (
     Answer,
     Inspect,
-    Rule,
     SaveCheckpoint,
     ServerCommand,
     SetPaused,
     SetRound,
     StopAfterRound,
 )
+from engine.errors import ConfigError
 from flconsole.supervisor.requests import FederationRequest, Pause, Save, SetRules, Stop, Unpause
 from flconsole.supervisor.server_link import ServerLink
 
@@ -27,11 +27,11 @@ class Federation:
 
     Args:
         link: the server's socket.
+        keep_rules: writes a change of the rules where a server that is started again finds it.
     """
 
-    def __init__(self, link: ServerLink) -> None:
-        self._link = link
-        self._rules = SetRound()
+    def __init__(self, link: ServerLink, keep_rules: Callable[[SetRound], None]) -> None:
+        self._link, self._keep_rules = link, keep_rules
         self._is_paused = False
         self._paused_clients: set[str] = set()
         self.is_stopping = False
@@ -42,8 +42,6 @@ class Federation:
         wishes: list[ServerCommand] = [
             SetPaused(federation=self._is_paused, clients=tuple(sorted(self._paused_clients)))
         ]
-        if self._rules != SetRound():
-            wishes.append(self._rules)
         if self.is_stopping:
             wishes.append(StopAfterRound())
         return wishes
@@ -76,11 +74,18 @@ class Federation:
 
     async def _set_rules(self, request: SetRules) -> Answer:
         change = SetRound(**request.arguments() | {"clear": tuple(request.clear)})
+        failures: list[OSError | ConfigError] = []
 
         def note() -> None:
-            self._rules = _merged(self._rules, change)
+            try:
+                self._keep_rules(change)
+            except (OSError, ConfigError) as error:
+                failures.append(error)
 
-        return await self._link.ask(change, when_done=note)
+        answer = await self._link.ask(change, when_done=note)
+        if failures:
+            return Answer(ok=True, text=f"{answer.text}; but only until the server restarts: {failures[0]}")
+        return answer
 
     async def _pause(self, request: Pause | Unpause) -> Answer:
         is_pause = isinstance(request, Pause)
@@ -96,14 +101,3 @@ class Federation:
                 self._paused_clients.difference_update(clients)
 
         return await self._link.ask(command, when_done=note)
-
-
-def _merged(before: SetRound, change: SetRound) -> SetRound:
-    """Two changes of the rules, one after the other, as one."""
-    rules = [name for name in SetRound.__struct_fields__ if name != "clear"]
-    kept = {rule: getattr(before, rule) for rule in rules if rule not in change.clear}
-    values = kept | {rule: value for rule in rules if (value := getattr(change, rule)) is not None}
-    cleared = {*before.clear, *change.clear}
-    can_be_cleared: tuple[Rule, ...] = get_args(Rule)
-    clear = tuple(rule for rule in can_be_cleared if rule in cleared and values.get(rule) is None)
-    return SetRound(**values, clear=clear)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from engine import telemetry
-from engine.commands import Answer, ClientExited, DismissClient, ServerCommand, Spawn
+from engine.commands import Answer, ClientExited, DismissClient, ServerCommand, SetRound, Spawn
 from engine.config import RunConfig
 from flconsole.supervisor.children import ALIVE, Child, Children
 from flconsole.supervisor.exits import State
@@ -37,6 +37,7 @@ class Operations:
         records: where commands are written.
         config: of the run.
         gpus: how many this machine has.
+        keep_rules: writes a change of the rules where a server that is started again finds it.
         spawn_clients: the command that starts a process of clients, without some of them.
         stop_run: ends the run now.
         status: what `status` answers.
@@ -50,12 +51,13 @@ class Operations:
         *,
         config: RunConfig,
         gpus: Callable[[], int],
+        keep_rules: Callable[[SetRound], None],
         spawn_clients: Callable[[ClientProcess, Collection[str]], Spawn],
         stop_run: Callable[[], None],
         status: Callable[[], dict[str, Any]],
     ) -> None:
         self._children, self._link, self._records = children, link, records
-        self._federation = Federation(link)
+        self._federation = Federation(link, keep_rules)
         self._config, self._gpus = config, gpus
         self._spawn_clients = spawn_clients
         self._stop_run = stop_run

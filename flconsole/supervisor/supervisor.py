@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from flconsole.supervisor.operations import Operations, clients_exited
 from flconsole.supervisor.placement import deal
 from flconsole.supervisor.programs import EngineCommands, Programs
 from flconsole.supervisor.records import Records, ServerFollower, clients_of_earlier_incarnations
+from flconsole.supervisor.rules import keep_rules
 from flconsole.supervisor.sampler import Sampler
 from flconsole.supervisor.server_link import ServerLink
 
@@ -142,6 +144,7 @@ class Supervisor:
             self._records,
             config=config,
             gpus=gpus.count,
+            keep_rules=partial(keep_rules, self._run_dir),
             spawn_clients=self._commands.clients,
             stop_run=lambda: self._stop("stopped by the operator", STOP_EXIT_CODE),
             status=self.status,

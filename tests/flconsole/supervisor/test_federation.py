@@ -4,23 +4,22 @@ import asyncio
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.commands import Answer, Pause, ServerCommand, SetPaused, SetRound, StopAfterRound, Unpause
 from flconsole.supervisor import requests
-from flconsole.supervisor.federation import Federation, _merged
+from flconsole.supervisor.federation import Federation
 from tests.flconsole.supervisor.answering import connected
 
 NOTHING_PAUSED = SetPaused(federation=False, clients=())
 
 
-def ask(socket_path, *asked, answers=None):
+def ask(socket_path, *asked, answers=None, kept=None):
     """Asks one after the other; what the server heard, and what the next one would be told."""
+    kept = [] if kept is None else kept
 
     async def talk():
         async with connected(socket_path) as (server, link):
-            federation = Federation(link)
+            federation = Federation(link, kept.append)
             for request, answer in zip(asked, answers or [Answer(ok=True)] * len(asked), strict=True):
                 server.answers.put_nowait(answer)
                 assert await federation.ask(request) == answer
@@ -57,33 +56,50 @@ def test_what_the_server_refuses_is_no_wish(socket_path, request_):
     assert desired == [NOTHING_PAUSED]
 
 
-def test_rules_are_told_again_as_they_were_left(socket_path):
-    _, desired = ask(
-        socket_path,
+def test_rules_that_the_server_has_changed_are_kept(socket_path):
+    kept = []
+    changes = [
         requests.SetRules(quorum=2, deadline_s=9.0),
         requests.SetRules(clear=["quorum"]),
-        requests.SetRules(deadline_s=3.0),
-    )
+        requests.SetRules(aggregation_interval_seconds=5.0, min_updates_per_aggregation=2),
+    ]
+    heard, desired = ask(socket_path, *changes, kept=kept)
 
-    assert desired == [NOTHING_PAUSED, SetRound(deadline_s=3.0, clear=("quorum",))]
+    assert heard == kept
+    assert kept == [
+        SetRound(quorum=2, deadline_s=9.0),
+        SetRound(clear=("quorum",)),
+        SetRound(aggregation_interval_seconds=5.0, min_updates_per_aggregation=2),
+    ]
+    assert desired == [NOTHING_PAUSED]  # a successor reads them for itself
 
 
-def test_the_rules_of_the_other_modes_are_told_again_too(socket_path):
-    heard, desired = ask(
-        socket_path,
-        requests.SetRules(aggregation_interval_seconds=5.0),
-        requests.SetRules(min_updates_per_aggregation=2),
-    )
+def test_rules_that_the_server_refuses_are_not_kept(socket_path):
+    kept = []
+    ask(socket_path, requests.SetRules(quorum=9), answers=[Answer(ok=False, text="no")], kept=kept)
 
-    assert heard == [SetRound(aggregation_interval_seconds=5.0), SetRound(min_updates_per_aggregation=2)]
-    whole = SetRound(aggregation_interval_seconds=5.0, min_updates_per_aggregation=2)
-    assert desired == [NOTHING_PAUSED, whole]
+    assert kept == []
+
+
+def test_rules_that_cannot_be_kept_hold_and_the_operator_is_told(socket_path):
+    def full(_change):
+        raise OSError(28, "No space left on device")
+
+    async def talk():
+        async with connected(socket_path) as (server, link):
+            server.answers.put_nowait(Answer(ok=True, text="from now on: quorum 2"))
+            return await Federation(link, full).ask(requests.SetRules(quorum=2))
+
+    answer = asyncio.run(talk())
+    assert answer.ok
+    assert answer.text.startswith("from now on: quorum 2; but only until the server restarts: ")
+    assert "No space left on device" in answer.text
 
 
 def test_a_stop_is_told_again_even_where_the_server_was_away_when_it_was_asked_for(socket_path):
     async def stop():
         async with connected(socket_path) as (_, link):
-            federation = Federation(link)
+            federation = Federation(link, [].append)
             answer = await federation.ask(requests.Stop(after_round=True))
             return answer, federation.desired()
 
@@ -102,33 +118,3 @@ def test_what_the_server_carries_out_late_holds_all_the_same(socket_path):
             return answer
 
     assert asyncio.run(pause()) == Answer(ok=False, text="the server has not answered for 0.01 s")
-
-
-changes = st.builds(
-    SetRound,
-    quorum=st.none() | st.integers(1, 3),
-    deadline_s=st.none() | st.sampled_from([1.0, 2.0]),
-    aggregation_interval_seconds=st.none() | st.sampled_from([1.0, 2.0]),
-    min_updates_per_aggregation=st.none() | st.integers(1, 3),
-    clear=st.sets(st.sampled_from(["quorum", "deadline_s"])).map(tuple),
-)
-
-
-def apply(state, change):
-    """What a server makes of a change."""
-    return {
-        rule: getattr(change, rule) or (None if rule in change.clear else before)
-        for rule, before in state.items()
-    }
-
-
-@given(before=changes, change=changes)
-def test_two_changes_of_the_rules_are_one(before, change):
-    configured = {
-        "quorum": 7,
-        "deadline_s": 70.0,
-        "aggregation_interval_seconds": 70.0,
-        "min_updates_per_aggregation": 7,
-    }
-
-    assert apply(configured, _merged(before, change)) == apply(apply(configured, before), change)

@@ -6,10 +6,11 @@ import signal
 import pytest
 
 from engine import telemetry
-from engine.commands import HOPELESS_EXIT_CODE, SetRound
+from engine.commands import HOPELESS_EXIT_CODE
+from engine.config import RunConfig
 from engine.errors import EngineError
 from flconsole.supervisor.operations import KILLED
-from tests.flconsole.supervisor.harness import all_gone, as_heard
+from tests.flconsole.supervisor.harness import all_gone
 from tests.nursery.harness import wait_until
 
 CRASH = "raise RuntimeError('out of memory')"
@@ -226,9 +227,10 @@ def test_a_crashed_server_comes_back_and_is_told_again_what_holds(run):
     wishes = [
         gone("1", KILLED, will_restart=False),
         {"type": "SetPaused", "federation": True, "clients": ["2"]},
-        as_heard(SetRound(deadline_s=3.0, clear=("quorum",))),
     ]
     run.wait(lambda: run.told_server(2) == wishes, "the second server is told")
+    config = RunConfig.load(run.run_dir / "config.toml")  # the rules it reads for itself
+    assert (config.quorum, config.deadline_s) == (None, 3.0)
 
     assert run.exits("server")[0].reason == "exit code 1: RuntimeError: the server has crashed as it was told"
 

@@ -10,6 +10,8 @@ from flconsole.supervisor.programs import Programs
 from flconsole.supervisor.supervisor import run_supervisor
 
 run_dir = Path(sys.argv[1])
+config = RunConfig.from_mapping(json.loads(sys.argv[2]), source="test")
+(run_dir / "config.toml").write_text(config.to_toml())
 preload = (sys.argv[sys.argv.index("--preload") + 1],) if "--preload" in sys.argv else ()
 
 
@@ -22,7 +24,7 @@ async def note_the_delay(delay: float) -> None:
 
 sys.exit(
     run_supervisor(
-        RunConfig.from_mapping(json.loads(sys.argv[2]), source="test"),
+        config,
         run_dir,
         resumed="--resumed" in sys.argv,
         programs=Programs(server="stand_in_server", client="stand_in_client", preload=preload),
