@@ -11,7 +11,7 @@ from engine.errors import ConfigError
 MAY_CHANGE = (
     *("rounds", "duration_minutes", "target_accuracy"),
     *("quorum", "deadline_s", "aggregation_interval_seconds", "min_updates_per_aggregation"),
-    *("training_interval_seconds", "max_staleness", "max_update_norm", "eval_every"),
+    *("training_interval_seconds", "max_update_norm", "eval_every"),
     *("start_timeout_s", "client_timeout_s", "broker_timeout_s", "stop_timeout_s", "max_restarts"),
     *("bootstrap_servers", "codec", "frame_key_file", "min_free_disk_mb", "log_level"),
 )
@@ -27,6 +27,7 @@ _FIXED = {
         *("batch_size", "local_epochs", "threads", "jit"),
     ),
     "the run began with it": ("model", "trainer", "seed", "init_from", "adapt"),
+    "the checkpoints remember the updates that are counted no further back": ("max_staleness",),
     "it decides what a round is": ("mode", "strategy", "clients_per_round", "over_selection"),
     "clients come with `flconsole add-client` and go with `flconsole kill-client`": ("clients",),
     "the clients have been dealt to their processes": ("clients_per_process",),

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 from keras import layers
 
 from engine.data import DataSpec
@@ -91,14 +92,20 @@ def build_model(name: str, *, seed: int, spec: DataSpec, create: ModelFunction |
             model = create(spec.input_shape, spec.classes)
     except (Exception, SystemExit) as error:  # the user's may raise anything; it is reported, not hidden
         raise ConfigError(f"model = {name!r}: {type(error).__name__}: {error}") from error
-    _check_model(name, model, spec.classes)
+    _check_model(name, model, spec)
     return model
 
 
-def _check_model(name: str, model: object, classes: int) -> None:
+def _check_model(name: str, model: object, spec: DataSpec) -> None:
+    classes = spec.classes
     if not isinstance(model, keras.Model) or not model.built:
         raise ConfigError(
             f"model = {name!r}: returned a {type(model).__name__}; expected a built keras.Model"
+        )
+    if not _takes(model.input_shape, spec.input_shape):
+        raise ConfigError(
+            f"model = {name!r}: takes input of shape {model.input_shape}; the data have (None, "
+            f"{', '.join(map(str, spec.input_shape))})"
         )
     if tuple(model.output_shape) != (None, classes):
         raise ConfigError(
@@ -108,6 +115,16 @@ def _check_model(name: str, model: object, classes: int) -> None:
         raise ConfigError(
             f"model = {name!r}: its last layer makes probabilities; leave softmax away, logits are expected"
         )
+    for variable in model.variables:
+        if keras.backend.is_float_dtype(variable.dtype) and not np.isfinite(variable.numpy()).all():
+            raise ConfigError(f"model = {name!r}: {variable.path} begins with NaN or infinity")
+
+
+def _takes(shape: object, data: tuple[int, ...]) -> bool:
+    """Whether a model with this input shape takes such data; None in it takes any length."""
+    if not isinstance(shape, tuple) or len(shape) != 1 + len(data):
+        return False
+    return all(wanted in (None, there) for wanted, there in zip(shape[1:], data, strict=True))
 
 
 def _ends_in_probabilities(last: keras.Layer) -> bool:

@@ -50,7 +50,7 @@ def test_what_is_refused_together_with_another_key_is_refused_too():
     """These cannot differ alone: `RunConfig` has one value, or wants a companion."""
     untried = STAYS_BECAUSE.keys() - OTHER_VALUES
 
-    assert untried == {"strategy", "adapt", "over_selection"}
+    assert untried == {"strategy", "adapt", "over_selection", "max_staleness"}
 
 
 def test_what_may_change_changes():

@@ -76,12 +76,29 @@ def test_a_layer_without_a_name_is_called_the_same_each_time(user_model):
         ("return keras.Sequential([keras.layers.Dense(classes)])", "expected a built keras.Model"),
         (f"return keras.Sequential([{FLAT}(classes + 1)])", r"output of shape \(None, 11\)"),
         (f"return keras.Sequential([{FLAT}(classes, 'softmax')])", "its last layer makes probabilities"),
+        (
+            "return keras.Sequential([keras.Input((5,)), keras.layers.Dense(classes)])",
+            r"takes input of shape \(None, 5\); the data have \(None, 32, 32, 3\)",
+        ),
+        (
+            f"return keras.Sequential([{FLAT}(classes, bias_initializer=lambda *_, **__: float('nan'))])",
+            "bias begins with NaN or infinity",
+        ),
         ("raise ZeroDivisionError('oops')", "ZeroDivisionError: oops"),
     ],
 )
 def test_what_is_no_classifier_is_refused(user_model, body, expected):
     with pytest.raises(ConfigError, match=expected):
         user_model(f"wrong_{abs(hash(body))}", body)
+
+
+def test_a_model_may_leave_sizes_of_its_input_open(user_model):
+    body = (
+        "return keras.Sequential([keras.Input((None, None, 3)), keras.layers.GlobalAveragePooling2D(), "
+        "keras.layers.Dense(classes)])"
+    )
+
+    assert user_model("open_sizes", body).input_shape == (None, None, None, 3)
 
 
 @pytest.mark.parametrize("shape", [(30,), (32, 32, 3)])
