@@ -104,14 +104,16 @@ class FederatedServer:
             )
             self._knows_parts = not isinstance(data, Dataset)
             self.run_dir = make_run_dir(run_dir, config)
-            self._adopt(config)
+            self._adopt(config, undo)
             undo.pop_all()
 
-    def _adopt(self, config: RunConfig) -> None:
+    def _adopt(self, config: RunConfig, undo: contextlib.ExitStack) -> None:
         """Takes the run over as its directory has it."""
         self.metrics, self._strategy = ServerMetrics(), open_strategy(config.strategy)
         takeover = take_over(config, self.run_dir, self._transport, self._evaluator, self._strategy)
         self._takeover, self._lock, self._journal = takeover, takeover.lock, takeover.journal
+        undo.callback(os.close, self._lock)
+        undo.callback(self._journal.close)
         header = takeover.checkpoint.header
         self._weights, self._digest = takeover.checkpoint.weights, header.digest
         self._strategy_state = takeover.checkpoint.strategy_state

@@ -2,6 +2,7 @@
 
 import threading
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -205,6 +206,23 @@ def test_a_broker_that_was_replaced_is_not_waited_for_before_it_has_the_topics_a
     assert list(server.receive_model_updates(timeout_ms=0)) == []
     peers[0].reconnect()
     assert peers[0].wait_for(ModelPublished).round == 1
+
+
+def test_a_server_that_cannot_be_made_lets_go_of_the_run(federation, tmp_path):
+    run = federation()
+    key_file = tmp_path / "key"
+    about = {"run_dir": run.run_dir, "evaluator": NullEvaluator(run.config)}
+
+    def make(config):
+        transport = MemoryTransport(run.broker)
+        return FederatedServer(
+            "memory://", GLOBAL_MODEL, MODEL_UPDATES, config=config, transport=transport, **about
+        )
+
+    with pytest.raises(ConfigError, match="key"):
+        make(msgspec.structs.replace(run.config, frame_key_file=str(key_file)))
+
+    make(run.config).close()
 
 
 # --- the rules
