@@ -78,7 +78,9 @@ def test_a_cluster_that_does_not_answer_is_a_problem_of_the_broker(here):
     assert broker.remedy
 
 
-def test_without_cifar10_the_digits_stand_in(here):
+def test_without_cifar10_the_digits_stand_in(here, tmp_path, monkeypatch):
+    monkeypatch.delenv("FLCONSOLE_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     data = found("data", here)
 
     assert [data["cifar10"].level, data["digits"].level] == ["note", "ok"]
