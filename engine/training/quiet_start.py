@@ -40,7 +40,7 @@ def native_output_held_back() -> Iterator[None]:
         os.dup2(held.fileno(), _NATIVE_STDERR)
         try:
             yield
-        except BaseException:
+        except BaseException:  # raised again; what was held back says why
             held.seek(0)
             os.write(shown, held.read())
             raise
